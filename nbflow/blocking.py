@@ -1,0 +1,110 @@
+"""The sync door to async code: one implementation, callable from anywhere.
+
+Knows event loops and threads; knows nothing of flows, notebooks or models. Importing it patches
+nothing: nest-asyncio2 is applied when someone first asks for a sync answer inside a running loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+from nbflow.core.context import current_task
+from nbflow.errors import NbflowError
+
+T = TypeVar("T")
+
+
+def run(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end and return its result, whether or not a loop is running here.
+
+    In a notebook the loop is running: it goes on serving everything else meanwhile. In a branch's
+    thread the coroutine is cancelled when the branch is.
+
+    Raises:
+        KeyboardInterrupt: SIGINT (Ctrl-C, the kernel's stop button) came meanwhile; the coroutine
+            was cancelled and awaited first.
+        NbflowError: the loop was patched by the archived nest_asyncio, which drops cells.
+        Exception: whatever the coroutine raises.
+
+    Example:
+        >>> run(asyncio.sleep(0, result="rested"))
+        'rested'
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(_until_branch_is_cancelled(coroutine))
+    return _run_nested(loop, coroutine)
+
+
+async def _until_branch_is_cancelled(coroutine: Coroutine[Any, Any, T]) -> T:
+    branch = current_task.get()
+    task = asyncio.current_task()
+    assert task is not None
+    if branch is None:
+        return await coroutine
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+
+    forget = branch.on_cancel(cancel)
+    try:
+        return await coroutine
+    finally:
+        forget()
+
+
+def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+    if hasattr(asyncio, "_nest_patched") and not hasattr(asyncio, "_nest_asyncio2"):
+        coroutine.close()
+        raise NbflowError(
+            "nest_asyncio has patched this event loop; it is archived and silently drops cells "
+            "that run meanwhile. Restart the kernel and use nest_asyncio2, or await instead: "
+            "`await flow.arun(...)`."
+        )
+    import nest_asyncio2  # noqa: PLC0415 - patches nothing until applied, and few need it
+
+    nest_asyncio2.apply(loop)
+    task = loop.create_task(coroutine)
+    with _cancelled_by_interrupt(loop, task) as interrupted:
+        try:
+            return loop.run_until_complete(task)
+        except asyncio.CancelledError:
+            if interrupted:
+                raise KeyboardInterrupt from None
+            raise
+
+
+@contextmanager
+def _cancelled_by_interrupt(
+    loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]
+) -> Iterator[list[int]]:
+    """Let the first SIGINT cancel the task and a second one raise where it falls.
+
+    Yields:
+        A list that is empty until an interrupt came.
+    """
+    interrupted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def on_interrupt(number: int, _frame: FrameType | None) -> None:
+        interrupted.append(number)
+        if len(interrupted) > 1:
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(task.cancel)
+
+    before = signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,55 @@
+"""The states of a task and of a run, and the one table of transitions between them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a task is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def is_final(self) -> bool:
+        """True when nothing can follow."""
+        return not TRANSITIONS[self]
+
+
+class RunState(StrEnum):
+    """Where a run is; anything but `RUNNING` is its end."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.QUEUED: frozenset({State.RUNNING, State.SKIPPED, State.CANCELLED}),
+    State.RUNNING: frozenset({State.DONE, State.FAILED, State.CANCELLED}),
+    State.DONE: frozenset(),
+    State.FAILED: frozenset(),
+    State.CANCELLED: frozenset(),
+    State.SKIPPED: frozenset(),
+}
+"""From each state, the states that may follow; an empty set marks an end."""
+
+
+def check_transition(before: State, after: State) -> None:
+    """Raise `ValueError` unless a task may go from `before` to `after`.
+
+    Example:
+        >>> check_transition(State.QUEUED, State.RUNNING)
+        >>> check_transition(State.DONE, State.RUNNING)
+        Traceback (most recent call last):
+        ...
+        ValueError: a task can't go from done to running
+    """
+    if after not in TRANSITIONS[before]:
+        raise ValueError(f"a task can't go from {before} to {after}")

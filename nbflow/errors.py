@@ -1,0 +1,102 @@
+"""Every exception that nbflow raises on purpose, in one tree; knows nothing else.
+
+```
+NbflowError
+├── FlowError            a flow that can't be: cycle, unknown input, duplicate name
+│   └── CellError        the same, at a line and column of a %%fanout cell
+├── ModelError           a model that can't be found, loaded, reached or paid
+├── RunError             a run ended and not every branch succeeded
+└── RunCancelled         a run was cancelled, or its cell interrupted
+```
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nbflow.core.run import Run
+
+
+class NbflowError(Exception):
+    """Something that nbflow refuses or reports, in words for the person at the notebook."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython's hook: the message alone, for a traceback into nbflow helps nobody."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class FlowError(NbflowError):
+    """A flow that can't be: a cycle, an unknown input, a name used twice."""
+
+
+class CellError(FlowError):
+    """A mistake in a cell, at the place where it stands.
+
+    Args:
+        problem: What is wrong and what would be right, one sentence or two.
+        line: The line in the cell, from 1; the magic's own line is line 1.
+        column: The column in that line, from 1.
+        text: The offending piece of the cell.
+
+    Example:
+        >>> print(CellError("unknown name {topc}; did you mean {topic}?", line=3, column=20,
+        ...                 text="{topc}"))
+        line 3, column 20, at '{topc}': unknown name {topc}; did you mean {topic}?
+    """
+
+    def __init__(self, problem: str, *, line: int, column: int, text: str) -> None:
+        super().__init__(f"line {line}, column {column}, at {text!r}: {problem}")
+        self.problem = problem
+        self.line = line
+        self.column = column
+        self.text = text
+
+
+class ModelError(NbflowError):
+    """A model that can't be found, loaded, reached or paid."""
+
+
+class RunError(NbflowError):
+    """A run ended and not every branch succeeded.
+
+    `__cause__` is an `ExceptionGroup` with the exception of every branch that failed.
+    """
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
+
+    @property
+    def errors(self) -> dict[str, Any]:
+        """The exception of each branch that failed, by the branch's name."""
+        return self.run.errors
+
+
+class RunCancelled(NbflowError):  # noqa: N818 - named as asyncio names CancelledError's cause
+    """A run was cancelled, or its cell interrupted; what had finished is kept in `run`."""
+
+    def __init__(self, message: str, run: Run) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """A sentence naming the choice nearest to `name`, or all of them; empty if there are none.
+
+    Example:
+        >>> nearest("topc", ["topic", "style"])
+        "Did you mean 'topic'?"
+        >>> nearest("zzz", ["topic", "style"])
+        "Known here: 'style', 'topic'."
+    """
+    known = sorted(set(choices))
+    if not known:
+        return ""
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"Did you mean {close[0]!r}?"
+    shown = ", ".join(repr(choice) for choice in known[:12])
+    return f"Known here: {shown}{', ...' if len(known) > 12 else ''}."  # noqa: PLR2004
