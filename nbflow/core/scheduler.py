@@ -1,0 +1,223 @@
+"""The scheduler: a node starts the moment its inputs are there, and nothing outlives the run.
+
+One object owns which tasks wait, run and have ended. It runs on one event loop and touches its
+state only there, so it needs no locks. The idea, in four steps:
+
+1. Every node counts the results it still waits for. At zero it is ready.
+2. Ready tasks start in order, at most `jobs` at once. Each is an asyncio task of its own.
+3. A task that ends is *settled*, exactly once: its result is kept and its successors count down;
+   or, without a result, everything that depends on it is skipped.
+4. When no task is left unsettled the run is over. A cancel settles what waits at once, asks what
+   runs to stop, and settles by itself whatever hasn't stopped after a grace period.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from nbflow.core.context import current_task
+from nbflow.core.events import Kind
+from nbflow.core.policies import OnError, RunOptions, backoff_seconds
+from nbflow.core.states import State
+from nbflow.core.task import Emitter, Task, error_data, text_of
+from nbflow.core.topology import Node, Topology
+
+GRACE_SECONDS = 0.5
+"""How long a cancelled branch may take to clean up before the run goes on without it."""
+
+_log = logging.getLogger(__name__)
+
+
+class Scheduler:
+    """Runs a topology once.
+
+    Args:
+        topology: What to run.
+        values: The values of the inputs that aren't nodes.
+        options: How to run it.
+        emit: Records a fact about a task.
+    """
+
+    def __init__(
+        self, topology: Topology, values: Mapping[str, Any], options: RunOptions, emit: Emitter
+    ) -> None:
+        self.results: dict[str, Any] = {}
+        self.errors: dict[str, BaseException] = {}
+        self.cancelled = False
+        self._topology = topology
+        self._values = values
+        self._options = options
+        self._emit = emit
+        self._tasks: dict[str, Task] = {}
+        self._missing = {name: len(topology.predecessors[name]) for name in topology.order}
+        self._ready: deque[Task] = deque()
+        self._running = 0
+        self._unsettled = len(topology.order)
+        self._idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Run every node; return when each task is settled.
+
+        Raises:
+            asyncio.CancelledError: the caller was cancelled; by then, so is every task.
+        """
+        for name in self._topology.order:
+            self._tasks[name] = Task(name, self._topology.nodes[name], self._emit)
+            self._emit(Kind.QUEUED, self._tasks[name], {})
+        for name, missing in self._missing.items():
+            if not missing:
+                self._ready.append(self._tasks[name])
+        self._start_ready()
+        if not self._unsettled:
+            return
+        try:
+            await asyncio.wait([self._idle])
+        except asyncio.CancelledError:
+            self.cancel()
+            try:
+                await asyncio.wait([self._idle])
+            finally:  # asked twice: wait for nobody
+                self._abandon()
+            raise
+
+    def cancel(self) -> None:
+        """Cancel every task that hasn't ended; what has, keeps its result."""
+        self.cancelled = True
+        self._cancel_where(lambda _task: True)
+
+    def cancel_node(self, name: str) -> None:
+        """Cancel one node's task; what depends on it is skipped.
+
+        Raises:
+            KeyError: there is no such node.
+        """
+        wanted = self._tasks[name]
+        self._cancel_where(lambda task: task is wanted)
+
+    def _cancel_where(self, is_meant: Any) -> None:
+        meant = [task for task in self._tasks.values() if is_meant(task)]
+        for task in meant:
+            if task.state is State.QUEUED:
+                self._settle(task, State.CANCELLED)
+        running = [task for task in meant if task.state is State.RUNNING]
+        for task in running:
+            task.cancel()
+        if running:
+            asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abandon)
+
+    def _abandon(self) -> None:
+        """Settle the cancelled tasks that didn't stop in time; what they still do is dropped."""
+        for task in self._tasks.values():
+            if task.state is State.RUNNING and task.cancelled:
+                _log.warning("branch %r did not stop within %s s", task.id, GRACE_SECONDS)
+                self._settle(task, State.CANCELLED)
+
+    def _start_ready(self) -> None:
+        most = self._options.jobs or len(self._tasks)
+        while self._ready and self._running < most:
+            task = self._ready.popleft()
+            if task.state is State.QUEUED:
+                self._running += 1
+                task.state = State.RUNNING
+                self._emit(Kind.STARTED, task, {"attempt": 1})
+                task.asyncio_task = asyncio.create_task(self._execute(task), name=task.id)
+
+    async def _execute(self, task: Task) -> None:
+        """Run one task to its end. Never raises: how it ended is told by settling it."""
+        current_task.set(task)
+        node = self._topology.nodes[task.node]
+        try:
+            result, streamed = await self._attempt(task, node)
+        except asyncio.CancelledError:
+            self._settle(task, State.CANCELLED)
+        except KeyboardInterrupt:  # it fell into the branch's own code, but was meant for the run
+            self._settle(task, State.CANCELLED)
+            self.cancel()
+        except BaseException as error:  # noqa: BLE001 - it is reported with the run
+            self._settle(task, State.FAILED, error=error)
+        else:
+            if task.cancelled:  # it swallowed its cancellation, and nobody wants its result
+                self._settle(task, State.CANCELLED)
+            else:
+                self._settle(task, State.DONE, result=result, streamed=streamed)
+
+    async def _attempt(self, task: Task, node: Node) -> tuple[Any, bool]:
+        """Call the node's function, again after a failure if its policy says so."""
+        policy = node.policy.or_else(self._options.policy)
+        attempt = 1
+        while True:
+            try:
+                async with asyncio.timeout(policy.timeout) as limit:
+                    return await task.call(self._inputs_of(node))
+            except Exception as error:  # noqa: BLE001 - which errors to retry is the policy's word
+                failure: Exception = error
+                if isinstance(error, TimeoutError) and limit.expired():
+                    failure = TimeoutError(f"it took longer than {policy.timeout:g} s")
+            if task.cancelled or attempt > (policy.retries or 0):
+                raise failure
+            delay = backoff_seconds(attempt)
+            attempt += 1
+            data = {"attempt": attempt, "delay": delay, **error_data(failure)}
+            self._emit(Kind.RETRYING, task, data)
+            await asyncio.sleep(delay)
+
+    def _inputs_of(self, node: Node) -> dict[str, Any]:
+        return {
+            name: self.results[name] if name in self.results else self._values[name]
+            for name in node.inputs
+        }
+
+    def _settle(
+        self,
+        task: Task,
+        state: State,
+        *,
+        result: Any = None,
+        streamed: bool = False,
+        error: BaseException | None = None,
+    ) -> None:
+        """Give a task its final state, once; start or skip what waited for it."""
+        if task.state.is_final:
+            return
+        if task.state is State.RUNNING:
+            self._running -= 1
+        task.state = state
+        self._unsettled -= 1
+        if state is State.DONE:
+            self.results[task.node] = result
+            self._emit(Kind.DONE, task, {} if streamed else {"text": text_of(result)})
+            self._count_down(task)
+        elif state is State.FAILED:
+            assert error is not None
+            self.errors[task.node] = error
+            self._emit(Kind.FAILED, task, error_data(error))
+        else:
+            self._emit(Kind.CANCELLED, task, {})
+        if state is not State.DONE and not self.cancelled:
+            self._skip_what_needs(task)
+        if state is State.FAILED and self._options.on_error is OnError.STOP:
+            self._cancel_where(lambda _other: True)
+        self._start_ready()
+        if not self._unsettled and not self._idle.done():
+            self._idle.set_result(None)
+
+    def _count_down(self, task: Task) -> None:
+        for name in self._topology.successors[task.node]:
+            self._missing[name] -= 1
+            if not self._missing[name]:
+                self._ready.append(self._tasks[name])
+
+    def _skip_what_needs(self, task: Task) -> None:
+        lost = {task.node}
+        for name in self._topology.descendants(task.node):
+            dependent = self._tasks[name]
+            if dependent.state is State.QUEUED:
+                because = [node for node in self._topology.predecessors[name] if node in lost]
+                dependent.state = State.SKIPPED
+                self._unsettled -= 1
+                self._emit(Kind.SKIPPED, dependent, {"because": because})
+                lost.add(name)
