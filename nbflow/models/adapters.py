@@ -172,7 +172,7 @@ def _runs_on_loop(function: Any) -> bool:
             inspect.isasyncgenfunction,
             inspect.isgeneratorfunction,
         )
-        for candidate in (function, getattr(type(function), "__call__", None))
+        for candidate in (function, inspect.getattr_static(function, "__call__", None))
     )
 
 
@@ -210,7 +210,7 @@ def _message(piece: Any, name: str) -> Message:
 
 
 def _text(content: object) -> str | None:
-    """The text of a message's content; None if it isn't one. Blocks that aren't text say nothing."""
+    """The text of a message's content, skipping blocks of other things; None if it has none."""
     if isinstance(content, str):
         return str(content)
     if not isinstance(content, list):

@@ -103,7 +103,8 @@ def _named(spec: str) -> Model:
         return EmbeddedModel()
     if spec.startswith(ENDPOINT):
         return EndpointModel.from_spec(spec.removeprefix(ENDPOINT))
-    guess = nearest(spec.split(":")[0], [EMBEDDED, ENDPOINT.rstrip(":")])
+    start = spec[: spec.find(":") + 1] or spec
+    guess = nearest(start, [EMBEDDED, ENDPOINT])
     raise ModelError(f"unknown model {spec!r}. {guess} A model is {FORMS}.")
 
 
