@@ -146,6 +146,8 @@ def _apply_to_task(task: TaskRecord, event: Event) -> None:
             task.started, task.attempts = event.time, 1
         case Kind.CHUNK:
             task.chunks.append(data["text"])
+        case Kind.OUTPUT if data["output_type"] == "clear_output":
+            task.outputs.clear()
         case Kind.OUTPUT:
             task.outputs.append(data)
         case Kind.USAGE:

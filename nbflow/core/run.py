@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from nbflow.core.events import Event, Kind, Sink
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.record import RunRecord
-from nbflow.core.scheduler import Scheduler
+from nbflow.core.scheduler import Describe, Scheduler
 from nbflow.core.states import RunState, State
 from nbflow.core.task import Task
 from nbflow.core.topology import Topology
@@ -51,6 +51,7 @@ class Run:
         name: The flow's name.
         shown_values: The values that views may show, as short texts.
         sinks: Called with every event, in order, on the run's event loop.
+        describe: What the `done` event says of a Python node's result beside its text.
     """
 
     board: ClassVar[Callable[[Run], Any]]
@@ -65,14 +66,16 @@ class Run:
         name: str = "",
         shown_values: Mapping[str, str] | None = None,
         sinks: tuple[Sink, ...] = (),
+        describe: Describe | None = None,
     ) -> None:
         self.id = secrets.token_hex(4)
         self.record = RunRecord(id=self.id, name=name)
-        self._topology = topology
+        self.topology = topology
         self._values = values
         self._options = options
         self._shown_values = dict(shown_values or {})
         self._sinks = list(sinks)
+        self._describe = describe
         self._log: list[Event] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._scheduler: Scheduler | None = None
@@ -92,7 +95,9 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._zero = self._loop.time()
-        self._scheduler = Scheduler(self._topology, self._values, self._options, self._emit_task)
+        self._scheduler = Scheduler(
+            self.topology, self._values, self._options, self._emit_task, self._describe
+        )
         self._emit(Kind.RUN_STARTED, None, None, self._description())
         self._main = self._loop.create_task(self._run(), name=f"nbflow run {self.id}")
         _last[:] = [self]
@@ -237,8 +242,8 @@ class Run:
         return results[name]
 
     def _check_name(self, name: str) -> None:
-        if name not in self._topology.nodes:
-            raise KeyError(f"no branch is called {name!r}. {nearest(name, self._topology.nodes)}")
+        if name not in self.topology.nodes:
+            raise KeyError(f"no branch is called {name!r}. {nearest(name, self.topology.nodes)}")
 
     def __repr__(self) -> str:
         states = [f"{self.record.count(state)} {state}" for state in State]
@@ -255,7 +260,7 @@ class Run:
                 "source": node.source,
                 "detail": node.detail,
             }
-            for node in (self._topology.nodes[name] for name in self._topology.nodes)
+            for node in (self.topology.nodes[name] for name in self.topology.nodes)
         ]
         return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
 

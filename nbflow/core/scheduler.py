@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nbflow.core.context import current_task
@@ -24,10 +24,13 @@ from nbflow.core.events import Kind
 from nbflow.core.policies import OnError, RunOptions, backoff_seconds
 from nbflow.core.states import State
 from nbflow.core.task import Emitter, Task, error_data, text_of
+from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Node, Topology
 
 GRACE_SECONDS = 0.5
 """How long a cancelled branch may take to clean up before the run goes on without it."""
+
+Describe = Callable[[Any], Mapping[str, Any]]
 
 _log = logging.getLogger(__name__)
 
@@ -40,10 +43,17 @@ class Scheduler:
         values: The values of the inputs that aren't nodes.
         options: How to run it.
         emit: Records a fact about a task.
+        describe: Called in a thread with what a Python node returned; what it gives is added to
+            the data of the `done` event.
     """
 
     def __init__(
-        self, topology: Topology, values: Mapping[str, Any], options: RunOptions, emit: Emitter
+        self,
+        topology: Topology,
+        values: Mapping[str, Any],
+        options: RunOptions,
+        emit: Emitter,
+        describe: Describe | None = None,
     ) -> None:
         self.results: dict[str, Any] = {}
         self.errors: dict[str, BaseException] = {}
@@ -52,6 +62,7 @@ class Scheduler:
         self._values = values
         self._options = options
         self._emit = emit
+        self._describe = describe
         self._tasks: dict[str, Task] = {}
         self._missing = {name: len(topology.predecessors[name]) for name in topology.order}
         self._ready: deque[Task] = deque()
@@ -98,7 +109,7 @@ class Scheduler:
         wanted = self._tasks[name]
         self._cancel_where(lambda task: task is wanted)
 
-    def _cancel_where(self, is_meant: Any) -> None:
+    def _cancel_where(self, is_meant: Callable[[Task], bool]) -> None:
         meant = [task for task in self._tasks.values() if is_meant(task)]
         for task in meant:
             if task.state is State.QUEUED:
@@ -132,6 +143,9 @@ class Scheduler:
         node = self._topology.nodes[task.node]
         try:
             result, streamed = await self._attempt(task, node)
+            data: dict[str, Any] = {} if streamed else {"text": text_of(result)}
+            if self._describe is not None and node.kind == "python":
+                data |= await call_in_thread(self._describe, result)
         except asyncio.CancelledError:
             self._settle(task, State.CANCELLED)
         except KeyboardInterrupt:  # it fell into the branch's own code, but was meant for the run
@@ -143,7 +157,7 @@ class Scheduler:
             if task.cancelled:  # it swallowed its cancellation, and nobody wants its result
                 self._settle(task, State.CANCELLED)
             else:
-                self._settle(task, State.DONE, result=result, streamed=streamed)
+                self._settle(task, State.DONE, data, result=result)
 
     async def _attempt(self, task: Task, node: Node) -> tuple[Any, bool]:
         """Call the node's function, again after a failure if its policy says so."""
@@ -175,9 +189,9 @@ class Scheduler:
         self,
         task: Task,
         state: State,
+        data: Mapping[str, Any] | None = None,
         *,
         result: Any = None,
-        streamed: bool = False,
         error: BaseException | None = None,
     ) -> None:
         """Give a task its final state, once; start or skip what waited for it."""
@@ -189,7 +203,7 @@ class Scheduler:
         self._unsettled -= 1
         if state is State.DONE:
             self.results[task.node] = result
-            self._emit(Kind.DONE, task, {} if streamed else {"text": text_of(result)})
+            self._emit(Kind.DONE, task, data or {})
             self._count_down(task)
         elif state is State.FAILED:
             assert error is not None

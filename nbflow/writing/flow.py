@@ -17,6 +17,7 @@ from nbflow import blocking
 from nbflow.core.context import emit
 from nbflow.core.events import Kind, Sink
 from nbflow.core.run import Run
+from nbflow.core.scheduler import Describe
 from nbflow.core.task import text_of
 from nbflow.core.topology import Node, Topology
 from nbflow.errors import FlowError, nearest
@@ -230,6 +231,7 @@ class Flow:
         *,
         hidden: frozenset[str] = frozenset(),
         sinks: tuple[Sink, ...] = (),
+        describe: Describe | None = None,
     ) -> Run:
         """A run that has not been started: everything that can be wrong before it is checked.
 
@@ -237,6 +239,7 @@ class Flow:
             inputs: The value of each input, by name.
             hidden: Inputs whose values no view may show.
             sinks: Called with every event of the run.
+            describe: What the `done` event says of a Python node's result beside its text.
 
         Raises:
             FlowError: an input is missing or unknown.
@@ -255,6 +258,7 @@ class Flow:
             name=self.name,
             shown_values=shown,
             sinks=sinks,
+            describe=describe,
         )
 
     def _nodes(

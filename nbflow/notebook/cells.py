@@ -1,0 +1,125 @@
+"""A `%%fanout` cell from its text to its end, as one awaited call.
+
+IPython has no async magics, so an input transformer turns the cell into `await run_cell(...)`: the
+cell stays busy, "Run All" waits for it, and the kernel's loop goes on serving the board's buttons.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+from typing import Any
+
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import display
+
+from nbflow import blocking
+from nbflow.core.events import Event, Kind
+from nbflow.core.run import Run
+from nbflow.errors import NbflowError, RunCancelled
+from nbflow.notebook import capture
+from nbflow.notebook.board import board_for
+from nbflow.notebook.kernel import cancel_hint
+from nbflow.notebook.plan import plan_text
+from nbflow.views import flow_bundle
+from nbflow.writing.cell import Bound, Cell, parse
+
+_MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_cell_magic\((?=['\"]fanout['\"],)")
+
+AWAITED_CALL = "await get_ipython().find_cell_magic('fanout').__self__.awaited("
+
+
+def await_fanout(lines: list[str]) -> list[str]:
+    """The input transformer: a transformed `%%fanout` cell becomes an awaited call.
+
+    Example:
+        >>> await_fanout(["get_ipython().run_cell_magic('fanout', '', 'a: b')"])
+        ["await get_ipython().find_cell_magic('fanout').__self__.awaited('fanout', '', 'a: b')"]
+        >>> await_fanout(["print(1)"])
+        ['print(1)']
+    """
+    if not lines or not _MAGIC_CALL.match(lines[0]):
+        return lines
+    return [_MAGIC_CALL.sub(AWAITED_CALL, lines[0], count=1), *lines[1:]]
+
+
+def run_cell(shell: InteractiveShell, line: str, body: str, help_text: str) -> None:
+    """Run a cell from sync code, such as `run_cell_magic`; returns when the run has ended."""
+    blocking.run(await_cell(shell, line, body, help_text, sync=True))
+
+
+async def await_cell(
+    shell: InteractiveShell, line: str, body: str, help_text: str, *, sync: bool = False
+) -> None:
+    """Run a cell to its end, or with `--bg` to its start.
+
+    Raises:
+        CellError: the cell can't be run; nothing has been.
+        RunError: a branch failed.
+        RunCancelled: the run was cancelled, or the kernel interrupted.
+    """
+    cell = parse(line, body, transform=shell.transform_cell)
+    if cell.line.help:
+        print(help_text)  # noqa: T201 - help is printed
+        return
+    await _run_statements(shell, cell)
+    bound = cell.bind(shell.user_ns)
+    flow = bound.flow.options(**cell.line.options)
+    if cell.line.dry_run:
+        run = flow.prepare(bound.inputs, hidden=bound.hidden)
+        _display(dict(flow_bundle(flow.topology)))
+        print(plan_text(run))  # noqa: T201 - what a dry run is for
+        return
+    await _run(shell, cell, Bound(flow, bound.inputs, bound.hidden), sync=sync)
+
+
+async def _run_statements(shell: InteractiveShell, cell: Cell) -> None:
+    """Run what a cell in Python form says beside its functions, as a normal cell would."""
+    if cell.statements is None:
+        return
+    result = eval(cell.statements, shell.user_ns)  # noqa: S307 - it is the user's own cell
+    if inspect.iscoroutine(result):
+        await result
+
+
+async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool) -> None:
+    run = bound.flow.prepare(bound.inputs, hidden=bound.hidden, describe=capture.describer(shell))
+    name = cell.line.out
+    if name is not None:
+        shell.user_ns[name] = run
+    board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not cell.line.bg))
+    capture.hold(shell)
+    run.subscribe(_at_end(board.finish, capture.release))
+    run.start()
+    board.show()
+    if cell.line.bg:
+        return
+    try:
+        await run
+    except asyncio.CancelledError:
+        raise _interrupted(run) from None
+
+
+def _at_end(*callbacks: Any) -> Any:
+    """A sink that calls back when the run has ended, before whoever awaits it goes on."""
+
+    def sink(event: Event) -> None:
+        if event.kind is Kind.RUN_ENDED:
+            for callback in callbacks:
+                callback()
+
+    return sink
+
+
+def _interrupted(run: Run) -> NbflowError:
+    try:
+        run.raise_unless_done()
+    except RunCancelled as error:
+        return error
+    return RunCancelled("interrupted at its very end; everything had finished.", run)
+
+
+def _display(bundle: dict[str, Any]) -> None:
+    show: Any = display
+    show(bundle, raw=True)

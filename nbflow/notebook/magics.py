@@ -1,0 +1,127 @@
+"""The magics: `%%fanout` for a cell, `%nbflow` for the rest. They parse, call, and nothing else."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import cell_magic as ipython_cell_magic
+
+from nbflow.core.run import last_run
+from nbflow.errors import NbflowError, nearest
+from nbflow.models import default_model, set_default_model
+from nbflow.notebook import cells, doctor
+
+FANOUT_HELP = """\
+%%fanout [options] [name=value ...]
+
+Run the branches of this cell at the same time, watch each one live, and join them.
+
+Sections. A header [name] begins a prompt; {name} in a prompt is another node, a name=value of the
+magic's line, or a notebook variable. `template` fills in and calls nothing:
+
+    %%fanout topic=cats -o run
+    [joke]
+    Write a joke about {topic}
+
+    [poem] max_tokens=80 retries=2
+    Write a poem about {topic}
+
+    [both] template
+    {joke}
+    {poem}
+
+Short form. Without a header, every line is `name: prompt`:
+
+    %%fanout topic=cats
+    joke: Write a joke about {topic}
+    poem: Write a poem about {topic}
+
+Python form. Each function is a node and its parameters are its inputs; a function whose whole body
+is a string is a prompt. Sync functions run in threads, coroutines on the loop, generators stream:
+
+    %%fanout topic=cats
+    def joke(topic): "Write a joke about {topic}"
+    async def facts(topic): return await fetch(topic)
+    def combined(joke, facts): return joke + facts
+
+Options
+    -m, --model MODEL    smollm2, openai:NAME[@BASE_URL], or a variable that holds a function or model
+    -o, --out NAME       bind the run to NAME when it starts; run["joke"] is a branch's result
+    -j, --jobs N         how many branches run at once
+    --timeout S          seconds one attempt of a branch may take
+    --retries N          how often a failed branch is tried again
+    --on-error WHAT      finish (the others finish, then one short error), stop, or keep (no error)
+    --seed N             the same seed asks a model for the same answer
+    --bg                 return at once; `await run` in another cell
+    --dry-run            draw the graph and count the calls; call nothing
+    -h, --help           this text
+
+Header options: model, temperature, max_tokens, seed, timeout, retries, template; in Python form the
+same words in @node(...). A literal {x} is written {{x}}, and \\[name] begins a line of text.
+"""
+
+NBFLOW_HELP = """\
+%nbflow COMMAND
+
+    model [MODEL]    show or set the default model (smollm2, openai:NAME[@BASE_URL], a variable)
+    board            show the last run on a board again
+    doctor           what was found on this machine, and how to mend what is missing
+    --help           this text
+"""
+
+_LATER = frozenset({"config", "runs", "show", "retry", "resume", "builder", "export"})
+
+
+@magics_class
+class NbflowMagics(Magics):
+    """nbflow's magics, bound to one shell."""
+
+    @ipython_cell_magic
+    def fanout(self, line: str, cell: str) -> None:
+        """Described by `FANOUT_HELP`."""
+        cells.run_cell(self.shell, line, cell, FANOUT_HELP)
+
+    fanout.__doc__ = FANOUT_HELP
+
+    async def awaited(self, _magic: str, line: str, cell: str) -> None:
+        """What a `%%fanout` cell becomes: the same magic, awaited."""
+        expanded = self.shell.var_expand(line, depth=1)
+        await cells.await_cell(self.shell, expanded, cell, FANOUT_HELP)
+
+    @line_magic
+    def nbflow(self, line: str) -> None:
+        """Described by `NBFLOW_HELP`."""
+        words = shlex.split(line)
+        command = words[0] if words else "--help"
+        commands: dict[str, Callable[[list[str]], None]] = {
+            "--help": self._help,
+            "-h": self._help,
+            "model": self._model,
+            "board": self._board,
+            "doctor": self._doctor,
+        }
+        if command in _LATER:
+            raise NbflowError(f"%nbflow {command} is not there yet; it comes with a later version.")
+        if command not in commands:
+            choices = nearest(command, commands)
+            raise NbflowError(f"%nbflow knows no {command!r}. {choices} See %nbflow --help.")
+        commands[command](words[1:])
+
+    nbflow.__doc__ = NBFLOW_HELP
+
+    def _help(self, _words: list[str]) -> None:
+        print(NBFLOW_HELP)  # noqa: T201 - help is printed
+
+    def _model(self, words: list[str]) -> None:
+        if words:
+            spec = words[0]
+            set_default_model(self.shell.user_ns.get(spec, spec) if spec.isidentifier() else spec)
+        print(f"default model: {default_model().name}")  # noqa: T201 - the answer
+
+    def _board(self, _words: list[str]) -> None:
+        last_run().board()
+
+    def _doctor(self, _words: list[str]) -> None:
+        print(doctor.report())  # noqa: T201 - the answer

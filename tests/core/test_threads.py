@@ -1,0 +1,74 @@
+"""Sync functions awaited from a loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from nbflow.core.threads import call_in_thread, iterate_in_thread
+
+
+async def test_what_a_function_raises_is_raised_where_it_is_awaited():
+    def bad():
+        raise ValueError("no luck")
+
+    with pytest.raises(ValueError, match="no luck"):
+        await call_in_thread(bad)
+
+
+async def test_stop_iteration_from_a_function_does_not_vanish():
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await call_in_thread(next, iter([]))
+
+
+async def test_calls_nested_in_calls_do_not_starve():
+    def nested(depth):
+        return depth if depth == 0 else asyncio.run(call_in_thread(nested, depth - 1)) + 1
+
+    assert await call_in_thread(nested, 40) == 40
+
+
+async def test_elements_come_one_by_one_while_the_thread_goes_on():
+    proceed = threading.Event()
+
+    def numbers():
+        yield 1
+        proceed.wait()
+        yield 2
+
+    seen = []
+    async for number in iterate_in_thread(numbers):
+        seen.append(number)
+        proceed.set()
+    assert seen == [1, 2]
+
+
+async def test_a_consumer_that_stops_early_closes_the_generator():
+    closed = threading.Event()
+
+    def endless():
+        try:
+            while True:
+                yield 1
+        finally:
+            closed.set()
+
+    elements = iterate_in_thread(endless)
+    async for _ in elements:
+        break
+    await elements.aclose()
+    assert await asyncio.to_thread(closed.wait, 30)
+
+
+async def test_an_error_in_a_generator_comes_after_its_elements():
+    def numbers():
+        yield 1
+        raise ValueError("no luck")
+
+    seen = []
+    with pytest.raises(ValueError, match="no luck"):
+        async for number in iterate_in_thread(numbers):
+            seen.append(number)
+    assert seen == [1]
