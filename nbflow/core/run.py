@@ -260,7 +260,7 @@ class Run:
                 "source": node.source,
                 "detail": node.detail,
             }
-            for node in (self.topology.nodes[name] for name in self.topology.nodes)
+            for node in self.topology.nodes.values()
         ]
         return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
 
@@ -278,7 +278,7 @@ class Run:
         for sink in tuple(self._sinks):
             try:
                 sink(event)
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever a listener does, the run goes on
                 _log.exception("a sink of run %s raised and is dropped", self.id)
                 self._sinks.remove(sink)
         if self._waiters:

@@ -11,7 +11,6 @@ import inspect
 import threading
 import traceback
 from collections.abc import AsyncIterable, Callable, Mapping
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,14 +19,15 @@ from nbflow.core.states import State
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Node
 
-
 _CORE = str(Path(__file__).parent)
 
 
 class Emitter(Protocol):
     """Records a fact about a task, on the run's event loop."""
 
-    def __call__(self, kind: Kind, task: Task, data: Mapping[str, Any]) -> None: ...
+    def __call__(self, kind: Kind, task: Task, data: Mapping[str, Any]) -> None:
+        """Record it."""
+        ...
 
 
 class Task:

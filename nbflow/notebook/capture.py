@@ -98,7 +98,7 @@ class BranchFigures(MutableMapping[Any, Any]):
         """The managers; unlike a plain mapping's, these can be reversed."""
         return self._own().values()
 
-    def move_to_end(self, number: Any, last: bool = True) -> None:  # noqa: FBT001, FBT002 - its name
+    def move_to_end(self, number: Any, last: bool = True) -> None:
         """Make a figure the active one."""
         self._own().move_to_end(number, last)
 
@@ -165,7 +165,7 @@ def _replace_display(shell: InteractiveShell) -> None:
         }
         return task.emit(Kind.OUTPUT, output)
 
-    def clear_branch_output(wait: bool = False) -> Any:  # noqa: FBT001, FBT002 - IPython's own
+    def clear_branch_output(wait: bool = False) -> Any:
         task = current_task.get()
         if task is None:
             return clear_output(wait)

@@ -47,7 +47,7 @@ is a string is a prompt. Sync functions run in threads, coroutines on the loop, 
     def combined(joke, facts): return joke + facts
 
 Options
-    -m, --model MODEL    smollm2, openai:NAME[@BASE_URL], or a variable that holds a function or model
+    -m, --model MODEL    smollm2, openai:NAME[@BASE_URL], or a variable holding a model
     -o, --out NAME       bind the run to NAME when it starts; run["joke"] is a branch's result
     -j, --jobs N         how many branches run at once
     --timeout S          seconds one attempt of a branch may take

@@ -20,7 +20,8 @@ def plan_text(run: Run) -> str:
     )
     characters = sum(len(node.source) for node in asked)
     lines = [
-        f"{len(nodes)} nodes, {edges} edges, {len(asked)} model calls{f': {calls}' if calls else ''}.",
+        f"{len(nodes)} nodes, {edges} edges, {len(asked)} model calls"
+        f"{f': {calls}' if calls else ''}.",
     ]
     if asked:
         tokens = round(characters / CHARACTERS_PER_TOKEN)

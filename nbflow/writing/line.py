@@ -10,7 +10,6 @@ import keyword
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from nbflow.errors import CellError, FlowError, nearest
@@ -90,9 +89,9 @@ class MagicLine:
     bg: bool = False
     dry_run: bool = False
     help: bool = False
-    values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    places: Mapping[str, Place] = field(default_factory=lambda: MappingProxyType({}))
+    values: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 def read_line(place: Place) -> MagicLine:
@@ -117,9 +116,9 @@ def read_line(place: Place) -> MagicLine:
         out=said.pop("out", None),
         bg=said.pop("bg", False),
         dry_run=said.pop("dry_run", False),
-        values=MappingProxyType(reader.values),
-        options=MappingProxyType(said),
-        places=MappingProxyType(reader.places),
+        values=reader.values,
+        options=said,
+        places=reader.places,
     )
 
 
@@ -193,7 +192,9 @@ class _Reader:
 
 def _option(word: Word) -> tuple[LineOption, tuple[str, Place] | None]:
     """The option that a word names, and the value attached to it."""
-    attached = None if word.value is None else (word.value, word.value_place)
+    attached = None
+    if word.value is not None:
+        attached = (word.value, word.value_place if word.value else word.place)
     if word.key in _LATER:
         raise word.place.error(f"{word.key} is not yet there; it comes with a later version.")
     if word.key in _BY_FLAG:

@@ -1,0 +1,130 @@
+"""`%%fanout` in a real kernel, from the cell's text to what stands in the notebook."""
+
+from __future__ import annotations
+
+import pytest
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+MODEL = """
+async def parrot(prompt):
+    for word in prompt.split():
+        yield word + " "
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def model(kernel):
+    assert kernel.run(MODEL).status == "ok"
+
+
+def test_the_three_forms_run_and_join(kernel):
+    sections = "[joke]\nA joke about {topic}\n\n[both] template\n<{joke}>"
+    short = "joke: A joke about {topic}\nboth: <{joke}>"
+    python = 'def joke(topic): "A joke about {topic}"\ndef both(joke): return f"<{joke}>"'
+    for body in (sections, short, python):
+        cell = kernel.run(f"%%fanout -m parrot -o run topic=cats\n{body}")
+        assert (cell.status, cell.error) == ("ok", "")
+        assert kernel.run("run['both'].replace(' ', '')").text == "'<Ajokeaboutcats>'"
+
+
+def test_what_stands_in_the_notebook_afterwards_needs_no_kernel(kernel):
+    cell = kernel.run("%%fanout -m parrot\njoke: A joke about cats")
+    (bundle,) = cell.outputs
+    assert set(bundle) == {"text/plain", "text/html", "image/svg+xml"}
+    assert "A joke about cats" in bundle["text/html"]
+    assert "data:image/svg+xml" in bundle["text/html"]
+    assert "<script" not in bundle["text/html"]
+
+
+def test_a_mistake_is_one_paragraph_before_anything_runs(kernel):
+    cell = kernel.run("ran = []\n")
+    cell = kernel.run("%%fanout topic=cats\nimport math\ndef a(topc): ran.append(1)")
+    assert cell.status == "error"
+    assert "line 3, column 7" in cell.error
+    assert "'topic'" in cell.error
+    assert "Traceback" not in cell.shown_error
+    assert len(cell.shown_error.splitlines()) == 1
+    assert kernel.run("ran").text == "[]"
+
+
+def test_a_failed_branch_ends_the_cell_with_one_short_error_and_keeps_the_rest(kernel):
+    cell = kernel.run("%%fanout -o run\ndef good(): return 1\ndef bad(): return {}['x']")
+    assert cell.error.startswith("RunError: bad failed (KeyError: 'x')")
+    assert "Traceback" not in cell.shown_error
+    assert "Traceback" in cell.html
+    assert kernel.run("run['good'], list(run.errors)").text == "(1, ['bad'])"
+
+
+def test_keep_does_not_raise(kernel):
+    assert kernel.run("%%fanout --on-error keep\ndef bad(): return {}['x']").status == "ok"
+
+
+def test_the_interrupt_cancels_every_branch_and_says_so_shortly(kernel):
+    kernel.run("import asyncio, time, threading; up = threading.Event()")
+    started = kernel.start(
+        "%%fanout -o run\ndef quick(): return 1\nasync def slow():\n    up.set()\n"
+        "    await asyncio.sleep(600)\ndef stuck(): time.sleep(600)"
+    )
+    # the interrupt must fall into the run, not before it: wait until its board stands
+    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+        pass
+    kernel.manager.interrupt_kernel()
+    cell = kernel.finish(started)
+    assert cell.error.startswith("RunCancelled: cancelled after")
+    assert "Traceback" not in cell.shown_error
+    assert kernel.run("run.status.value, [t.state.value for t in run.record.tasks.values()]").text in (
+        "('cancelled', ['done', 'cancelled', 'cancelled'])",
+        "('cancelled', ['cancelled', 'cancelled', 'cancelled'])",
+    )
+
+
+def test_background_returns_at_once_and_can_be_awaited_and_cancelled(kernel):
+    cell = kernel.run("%%fanout --bg -o run\nasync def slow():\n    await asyncio.sleep(600)")
+    assert cell.status == "ok"
+    assert kernel.run("run.status.value").text == "'running'"
+    assert kernel.run("run.cancel(); await run").error.startswith("RunCancelled")
+    assert "cancelled" in cell.html
+    assert all(WIDGET not in output for output in cell.outputs)
+
+
+def test_a_dry_run_counts_and_calls_nothing(kernel):
+    kernel.run("asked = []\ndef spy(prompt): asked.append(prompt); return ''")
+    cell = kernel.run("%%fanout -m spy --dry-run topic=cats\na: About {topic}\nb: More of {a}")
+    assert "2 nodes, 1 edges, 2 model calls: 2 to spy" in cell.stdout
+    assert kernel.run("asked").text == "[]"
+
+
+def test_help_is_printed_and_a_question_mark_shows_the_same(kernel):
+    assert "--on-error" in kernel.run("%%fanout --help\n").stdout
+    reply = kernel.client.inspect("%%fanout", reply=True, timeout=30)
+    assert "--on-error" in reply["content"]["data"]["text/plain"]
+
+
+def test_braces_on_the_magics_line_are_expanded_as_in_any_magic(kernel):
+    kernel.run("animal = 'octopus'")
+    kernel.run("%%fanout topic={animal} -m parrot -o run\na: About {topic}")
+    assert kernel.run("run['a']").text == "'About octopus '"
+
+
+def test_run_cell_magic_from_sync_code_takes_the_sync_path(kernel):
+    code = "get_ipython().run_cell_magic('fanout', '-m parrot -o run', 'a: About cats')"
+    kernel.run(f"def sync():\n    return {code}\n")
+    assert kernel.run("sync()").status == "ok"
+    assert kernel.run("run['a']").text == "'About cats '"
+
+
+def test_statements_of_a_python_cell_run_first_and_may_await(kernel):
+    cell = kernel.run(
+        "%%fanout -o run\nimport math\nawait asyncio.sleep(0)\nroot = math.sqrt(9)\n"
+        "def answer(root): return root"
+    )
+    assert cell.error == ""
+    assert kernel.run("run['answer'], root").text == "(3.0, 3.0)"
+
+
+def test_unloading_takes_the_magics_away_and_loading_brings_them_back(kernel):
+    kernel.run("%unload_ext nbflow")
+    assert "not found" in kernel.run("%%fanout\na: b").error + kernel.run("%%fanout\na: b").stdout
+    kernel.run("%load_ext nbflow")
+    assert kernel.run("%%fanout -m parrot\na: b").status == "ok"
