@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar
@@ -18,6 +18,9 @@ from nbflow.core.context import current_task
 from nbflow.errors import NbflowError
 
 T = TypeVar("T")
+
+Handler = Callable[[int, FrameType | None], object]
+"""What handles a signal: its number and the frame it fell into."""
 
 
 def run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -93,18 +96,41 @@ def _cancelled_by_interrupt(
         A list that is empty until an interrupt came.
     """
     interrupted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
 
-    def on_interrupt(number: int, _frame: FrameType | None) -> None:
+    def cancel(number: int, _frame: FrameType | None) -> None:
         interrupted.append(number)
         if len(interrupted) > 1:
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(task.cancel)
 
-    before = signal.signal(signal.SIGINT, on_interrupt)
-    try:
+    with interrupting_branches(cancel):
         yield interrupted
+
+
+@contextmanager
+def interrupting_branches(otherwise: Handler | None = None) -> Iterator[None]:
+    """Have SIGINT raise in a branch that keeps the loop to itself, and do as before elsewhere.
+
+    A coroutine that computes, or sleeps with `time.sleep`, never lets the loop hear of a cancel.
+    When the signal falls into such a branch it raises `KeyboardInterrupt` there, which the
+    scheduler takes as a cancel of the run.
+
+    Args:
+        otherwise: What to do when it falls elsewhere; None for what was done before.
+    """
+    if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    act = otherwise or (before if callable(before) else signal.default_int_handler)
+
+    def on_interrupt(number: int, frame: FrameType | None) -> None:
+        if current_task.get() is not None:
+            raise KeyboardInterrupt
+        act(number, frame)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    try:
+        yield
     finally:
         signal.signal(signal.SIGINT, before)

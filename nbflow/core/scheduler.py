@@ -66,6 +66,7 @@ class Scheduler:
         self._tasks: dict[str, Task] = {}
         self._missing = {name: len(topology.predecessors[name]) for name in topology.order}
         self._ready: deque[Task] = deque()
+        self._timers: list[asyncio.TimerHandle] = []
         self._running = 0
         self._unsettled = len(topology.order)
         self._idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -83,6 +84,13 @@ class Scheduler:
             if not missing:
                 self._ready.append(self._tasks[name])
         self._start_ready()
+        try:
+            await self._until_idle()
+        finally:
+            for timer in self._timers:
+                timer.cancel()
+
+    async def _until_idle(self) -> None:
         if not self._unsettled:
             return
         try:
@@ -118,7 +126,8 @@ class Scheduler:
         for task in running:
             task.cancel()
         if running:
-            asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abandon)
+            timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abandon)
+            self._timers.append(timer)
 
     def _abandon(self) -> None:
         """Settle the cancelled tasks that didn't stop in time; what they still do is dropped."""

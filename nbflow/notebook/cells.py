@@ -96,7 +96,8 @@ async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool)
     if cell.line.bg:
         return
     try:
-        await run
+        with blocking.interrupting_branches():
+            await run
     except asyncio.CancelledError:
         raise _interrupted(run) from None
 

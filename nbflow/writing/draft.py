@@ -61,10 +61,14 @@ def check_edges(drafts: tuple[Draft, ...]) -> None:
         circle = (
             f"{reader!r} reads itself." if source == reader else f"a circle: {_arrows(error.path)}."
         )
-        raise by_name[reader].reads[source].error(
-            f"{circle} A node can't wait for itself; take one of these edges out."
-            if source != reader
-            else f"{circle} A node can't wait for itself; give this input another name."
+        raise (
+            by_name[reader]
+            .reads[source]
+            .error(
+                f"{circle} A node can't wait for itself; take one of these edges out."
+                if source != reader
+                else f"{circle} A node can't wait for itself; give this input another name."
+            )
         ) from None
 
 

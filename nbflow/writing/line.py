@@ -161,7 +161,9 @@ class _Reader:
     def _next(self, word: Word, option: LineOption) -> tuple[str, Place]:
         following = self.words.pop(0) if self.words else None
         if following is None or _is_option(following):
-            raise word.place.error(f"{option.flag} needs a value: {option.flag} {_example(option)}.")
+            raise word.place.error(
+                f"{option.flag} needs a value: {option.flag} {_example(option)}."
+            )
         return following.text, following.place
 
     def _stray(self, word: Word) -> CellError:
@@ -228,3 +230,16 @@ def _converted(option: LineOption, value: str, place: Place) -> Any:
         return getattr(flow_options({option.word: value}), option.word)
     except FlowError as error:
         raise place.error(str(error).replace(option.word, option.flag, 1)) from None
+
+
+def hint_for(name: str) -> str:
+    """How the option is written that a value of this name may have meant; else nothing.
+
+    Example:
+        >>> hint_for("jobs")
+        'The option is written --jobs N.'
+    """
+    for option in LINE_OPTIONS:
+        if option.word == name:
+            return f"The option is written {option.flag} {option.takes}".rstrip() + "."
+    return ""

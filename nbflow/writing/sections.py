@@ -155,19 +155,17 @@ def _stripped(line: Place) -> Place:
 
 
 def _section(header: Place, text: list[Place]) -> Section:
-    name, _, rest = header.text[1:].partition("]")
-    found = words(header.part(len(name) + 2).part(0, len(rest.rstrip())))
+    name = header.text[1 : header.text.index("]")]
     said: dict[str, Any] = {}
     options: dict[str, Place] = {}
-    for word in found:
+    for word in words(header.part(len(name) + 2)):
         if word.key in options:
             raise word.place.error(f"{word.key!r} stands twice in this header; keep one.")
         said[word.key] = _option(word)
-        options[word.key] = word.place
+        options[word.key] = word.value_place
     if said.get("template"):
-        for word in _OF_MODEL:
-            if word in said:
-                raise options[word].error(f"a template calls no model, so {word!r} is of no use.")
+        for unused in sorted(set(_OF_MODEL) & set(said)):
+            raise options[unused].error(f"a template calls no model, so {unused!r} is of no use.")
     place = header.part(0, len(name) + 2)
     return _written(name, place, text, said, options)
 
@@ -192,7 +190,7 @@ def _no_option(word: Word) -> CellError:
         return word.place.error(f"{name} needs a value, without spaces: {name}=...")
     guess = nearest(word.key, _WORDS)
     if not guess.startswith("Did"):
-        guess = rf"If this line is text and no header, start it with \[."
+        guess = r"If this line is text and no header, start it with \[."
     return word.place.error(
         "behind a name come only options such as retries=2; the prompt starts on the next line. "
         f"{guess}"

@@ -24,7 +24,7 @@ def is_variable(name: str, namespace: Mapping[str, Any]) -> bool:
         >>> is_variable("topic", {"topic": "cats"}), is_variable("exit", {"exit": exit})
         (True, False)
     """
-    if name not in namespace or name.startswith("__"):
+    if name not in namespace or (name.startswith("__") and name.endswith("__")):
         return False
     return name not in _OF_THE_SHELL or isinstance(namespace[name], str)
 
@@ -62,14 +62,16 @@ def spec_of(word: str, place: Place, namespace: Mapping[str, Any]) -> ModelSpec:
     if not (word.isidentifier() and is_variable(word, namespace)):
         check_model(word, place)
         return word
-    value = namespace[word]
+    value: ModelSpec = namespace[word]
     if not isinstance(value, str):
         check_model(value, place)
         return value
     try:
         model(value)
     except ModelError:  # whose message quotes the value, and that may be a secret
-        raise place.error(f"the text in the variable {word!r} names no model. A model is {FORMS}.") from None
+        raise place.error(
+            f"the text in the variable {word!r} names no model. A model is {FORMS}."
+        ) from None
     return value
 
 

@@ -85,7 +85,9 @@ class NotebookPage:
     def run_all(self) -> None:
         """Run > Run All Cells; doesn't wait for their end."""
         # A command's promise lasts until the cells have ended: don't wait for it.
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+        self.page.evaluate(
+            "() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }"
+        )
 
     def run_to_end(self, index: int, count: int) -> None:
         """Run a cell and wait until its prompt shows `[count]`."""
@@ -94,9 +96,7 @@ class NotebookPage:
 
     def interrupt(self) -> None:
         """Press the stop button."""
-        self.page.locator('.jp-NotebookPanel-toolbar [data-command="notebook:interrupt-kernel"]').or_(
-            self.page.locator('[data-jp-item-name="interrupt"]')
-        ).first.click()
+        self.page.locator('[data-jp-item-name="interrupt"] >> visible=true').click()
 
     def restart(self) -> None:
         """Restart the kernel and wait until it is idle again."""
@@ -115,7 +115,7 @@ class NotebookPage:
         self.page.evaluate(
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name
         )
-        self.page.locator(f'body[data-jp-theme-name="{name}"]').wait_for()
+        self.page.locator(f'body[data-jp-theme-name="{name}"]').wait_for(state="attached")
 
     # What a person sees
 

@@ -79,6 +79,17 @@ def test_the_interrupt_cancels_every_branch_and_says_so_shortly(kernel):
     )
 
 
+def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_to_itself(kernel):
+    started = kernel.start(
+        "%%fanout -o run\nasync def hog(): time.sleep(600)\nasync def other(): await asyncio.sleep(600)"
+    )
+    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+        pass
+    kernel.manager.interrupt_kernel()
+    assert kernel.finish(started).error.startswith("RunCancelled")
+    assert kernel.run("run.status.value").text == "'cancelled'"
+
+
 def test_background_returns_at_once_and_can_be_awaited_and_cancelled(kernel):
     cell = kernel.run("%%fanout --bg -o run\nasync def slow():\n    await asyncio.sleep(600)")
     assert cell.status == "ok"

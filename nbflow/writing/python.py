@@ -1,0 +1,299 @@
+"""The Python form of a cell: its functions are the nodes, its other statements run first.
+
+Reads the code as a syntax tree, so that mistakes are found where they stand and before anything
+runs. Knows no prompts in sections and no notebook; runs nothing but function definitions.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import dataclasses
+import itertools
+import linecache
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import CodeType
+from typing import Any, TypeAlias
+
+from nbflow.errors import CellError, FlowError, nearest
+from nbflow.writing.flow import Step, node, step_of
+from nbflow.writing.place import Place
+from nbflow.writing.prompt import placeholders
+from nbflow.writing.source import Source, read_source
+
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+LATER_DECORATORS = frozenset({"each", "vote"})
+"""Decorators of the contract that no version understands yet: refused, never ignored."""
+
+_FIRST_CODE = re.compile(r"(?:async\s+def|def|import|from)\s|@")
+_NAME = re.compile(r"\w+")
+_DEF = re.compile(r"(?:async\s+)?def\s+(?=\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A top-level function as it stands in a cell.
+
+    Args:
+        name: The node's name.
+        place: Its name in the `def`.
+        reads: Where each of its parameters stands.
+        options: Where each keyword of its `@node(...)` stands.
+        definition: Its syntax tree.
+        code: What defines it.
+        source: The cell's text.
+    """
+
+    name: str
+    place: Place
+    reads: Mapping[str, Place]
+    options: Mapping[str, Place]
+    definition: Definition
+    code: CodeType
+    source: Source
+
+    def step(self, namespace: dict[str, Any]) -> Step:
+        """Define the function in the namespace, as a normal cell would, and make it a node."""
+        self._refuse_decorators(namespace)
+        self._define(namespace)
+        defined = namespace.get(self.name)
+        if not callable(defined):
+            raise self.place.error(f"its decorators made it {type(defined).__name__}, no function.")
+        try:
+            step = step_of(defined)
+        except (FlowError, TypeError, ValueError) as error:
+            raise self.place.error(str(error)) from None
+        if step.kind != "prompt":
+            self._refuse_unused(step)
+        text = step.source or self.source.text_of(self.definition)
+        return dataclasses.replace(step, name=self.name, source=text)
+
+    def _define(self, namespace: dict[str, Any]) -> None:
+        try:
+            with _lent(namespace):
+                exec(self.code, namespace)  # noqa: S102 - a cell is code that its author runs
+        except FlowError as error:
+            raise self._at_decorator(str(error)) from None
+        except Exception as error:
+            place = self.source.place_in_traceback(error) or self.place
+            raise place.error(
+                f"defining {self.name} raised {type(error).__name__}: {error}"
+            ) from error
+
+    def _refuse_decorators(self, namespace: Mapping[str, Any]) -> None:
+        for decorator in self.definition.decorator_list:
+            name = _name_of(decorator)
+            place = self.source.place(decorator)
+            if name in LATER_DECORATORS and name not in namespace:
+                raise place.error(f"@{name} is not yet there; it comes with a later version.")
+            is_bare = isinstance(decorator, ast.Name)
+            if is_bare and namespace.get(name, node if name == "node" else None) is node:
+                raise place.error("@node takes options: write @node(timeout=5), or leave it out.")
+
+    def _refuse_unused(self, step: Step) -> None:
+        """Refuse what would be ignored: a decorated prompt, options of a model that isn't asked."""
+        decorators = self.definition.decorator_list
+        if _prompt_of(self.definition) is not None and decorators:
+            raise self.source.place(decorators[0]).error(
+                "with this decorator the function is no prompt any more, and nothing would be "
+                "asked; a prompt takes no decorator but @node(...)."
+            )
+        for word in ("model", "temperature", "max_tokens", "seed"):
+            if getattr(step.options, word) is not None:
+                raise self.options.get(word, self.place).error(
+                    f"{self.name} is code and not a prompt, so nbflow asks no model for it and "
+                    f"{word!r} is of no use."
+                )
+
+    def _at_decorator(self, problem: str) -> CellError:
+        for word, place in self.options.items():
+            if problem.startswith(f"{word} ") or repr(word) in problem:
+                return place.error(problem)
+        decorators = self.definition.decorator_list
+        return (self.source.place(decorators[0]) if decorators else self.place).error(problem)
+
+
+def is_python(lines: list[Place]) -> bool:
+    """Whether a cell's body is Python: its first line that is no comment begins like it.
+
+    Example:
+        >>> is_python([Place(2, 1, "# about cats"), Place(3, 1, "def joke(topic): ...")])
+        True
+        >>> is_python([Place(2, 1, "define: a joke")])
+        False
+    """
+    for line in lines:
+        text = line.text.strip()
+        if text and not text.startswith("#"):
+            return _FIRST_CODE.match(text) is not None
+    return False
+
+
+def read_python(
+    head: str, lines: list[Place], transform: Callable[[str], str] | None = None
+) -> tuple[tuple[Function, ...], CodeType | None]:
+    """The functions of a cell, and the code of its other statements if it has any.
+
+    Args:
+        head: The magic's line, for the tracebacks.
+        lines: The body.
+        transform: Makes Python of IPython's own syntax.
+
+    Raises:
+        CellError: it is no Python, has no function, or one that can't be a node.
+    """
+    source = read_source(head, lines, f"<fanout cell {next(_count)}>", transform)
+    functions: list[Definition] = []
+    others: list[ast.stmt] = []
+    for statement in source.tree.body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            functions.append(statement)
+        else:
+            others.append(statement)
+    if not functions:
+        first = next(line for line in lines if line.text.strip())
+        raise first.part(0).error(
+            "a Python cell needs at least one function at its top level; each is a node."
+        )
+    features = 0
+    for statement in others:
+        _refuse_imports(statement, source)
+        features |= _features(statement)
+    drafts = tuple(_function(definition, source, features) for definition in functions)
+    statements = source.compiled(others, features, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    _remember(source)
+    return drafts, statements if others else None
+
+
+_count = itertools.count(1)
+
+
+def _remember(source: Source) -> None:
+    """Let tracebacks and `inspect` show the cell's lines."""
+    text = "\n".join(source.shown) + "\n"
+    linecache.cache[source.filename] = (
+        len(text),
+        None,
+        text.splitlines(keepends=True),
+        source.filename,
+    )
+
+
+def _refuse_imports(statement: ast.stmt, source: Source) -> None:
+    if not isinstance(statement, ast.ImportFrom) or statement.module != "nbflow":
+        return
+    for alias in statement.names:
+        if alias.name in LATER_DECORATORS:
+            raise source.place(alias).error(
+                f"{alias.name} is not yet there; it comes with a later version."
+            )
+
+
+def _features(statement: ast.stmt) -> int:
+    """The compiler's flags that `from __future__ import ...` sets for the whole cell."""
+    if not isinstance(statement, ast.ImportFrom) or statement.module != "__future__":
+        return 0
+    features = (getattr(__future__, alias.name, None) for alias in statement.names)
+    return sum(feature.compiler_flag for feature in features if feature is not None)
+
+
+def _function(definition: Definition, source: Source, features: int) -> Function:
+    arguments = definition.args
+    for argument in (*arguments.posonlyargs, arguments.vararg, arguments.kwarg):
+        if argument is not None:
+            raise source.place(argument, _NAME).error(
+                f"{argument.arg!r} can't be an input of {definition.name}: inputs are given by "
+                "name, so each needs a plain parameter of its own."
+            )
+    parameters = (*arguments.args, *arguments.kwonlyargs)
+    reads = {argument.arg: source.place(argument, _NAME) for argument in parameters}
+    place = source.place(definition, _NAME, after=_DEF)
+    _check_prompt(definition, place, reads, source)
+    return Function(
+        name=definition.name,
+        place=place,
+        reads=reads,
+        options=_keywords(definition, source),
+        definition=definition,
+        code=source.compiled([definition], features),
+        source=source,
+    )
+
+
+def _keywords(definition: Definition, source: Source) -> dict[str, Place]:
+    return {
+        keyword.arg: source.place(keyword)
+        for decorator in definition.decorator_list
+        if isinstance(decorator, ast.Call) and _name_of(decorator) == "node"
+        for keyword in decorator.keywords
+        if keyword.arg is not None
+    }
+
+
+def _check_prompt(
+    definition: Definition, place: Place, reads: Mapping[str, Place], source: Source
+) -> None:
+    lone = _lone_expression(definition)
+    if isinstance(lone, ast.JoinedStr):
+        raise source.place(lone).error(
+            "an f-string is code whose value nobody takes; without the f it is a prompt, and its "
+            "{names} are filled in."
+        )
+    text = _prompt_of(definition)
+    if lone is None or text is None:
+        return
+    if not text.strip():
+        raise place.error(f"the prompt of {definition.name!r} is empty.")
+    for hole in placeholders(text):
+        if hole.name not in reads:
+            shown = next(_holes(lone, hole.name, source), place)
+            parameters = ", ".join([*reads, hole.name])
+            raise shown.error(
+                f"{hole.name!r} is no parameter of {definition.name}, and a function reads its "
+                f"parameters: def {definition.name}({parameters}). "
+                f"{nearest(hole.name, reads)}".rstrip()
+            )
+
+
+def _lone_expression(definition: Definition) -> ast.expr | None:
+    body = definition.body[0]
+    return body.value if len(definition.body) == 1 and isinstance(body, ast.Expr) else None
+
+
+def _prompt_of(definition: Definition) -> str | None:
+    """The string that is the whole body of a function; None if there is more or other."""
+    lone = _lone_expression(definition)
+    is_text = isinstance(lone, ast.Constant) and isinstance(lone.value, str)
+    return lone.value if is_text else None
+
+
+def _holes(text: ast.expr, name: str, source: Source) -> Iterator[Place]:
+    """Where `{name}` stands in a string, as its author wrote it."""
+    for line in source.places(text):
+        for hole in placeholders(line.text):
+            if hole.name == name:
+                yield line.part(hole.offset, hole.offset + len(name) + 2)
+
+
+def _name_of(decorator: ast.expr) -> str:
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
+        return called.attr if called.value.id == "nbflow" else ""
+    return called.id if isinstance(called, ast.Name) else ""
+
+
+@contextmanager
+def _lent(namespace: dict[str, Any]) -> Iterator[None]:
+    """`node` without an import, while a function is defined, unless the notebook has its own."""
+    lent = "node" not in namespace
+    if lent:
+        namespace["node"] = node
+    try:
+        yield
+    finally:
+        if lent and namespace.get("node") is node:
+            del namespace["node"]
