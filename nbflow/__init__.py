@@ -48,7 +48,8 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 def _draw_flow(flow: Flow) -> Mapping[str, Any]:
-    drawn: Mapping[str, Any] = importlib.import_module("nbflow.views").flow_bundle(flow.topology)
+    views = importlib.import_module("nbflow.views")
+    drawn: Mapping[str, Any] = views.flow_bundle(flow.topology, flow.name)
     return drawn
 
 

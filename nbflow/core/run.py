@@ -57,6 +57,9 @@ class Run:
     board: ClassVar[Callable[[Run], Any]]
     """Shows the run on a live board; the notebook layer brings it."""
 
+    watchers: ClassVar[list[Callable[[Run], None]]] = []
+    """Called with every run of this process as it starts, before its first event."""
+
     def __init__(
         self,
         topology: Topology,
@@ -98,6 +101,8 @@ class Run:
         self._scheduler = Scheduler(
             self.topology, self._values, self._options, self._emit_task, self._describe
         )
+        for watch in self.watchers:
+            watch(self)
         self._emit(Kind.RUN_STARTED, None, None, self._description())
         self._main = self._loop.create_task(self._run(), name=f"nbflow run {self.id}")
         _last[:] = [self]

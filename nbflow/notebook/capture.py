@@ -89,7 +89,7 @@ class BranchFigures(MutableMapping[Any, Any]):
         return iter(self._own())
 
     def __reversed__(self) -> Iterator[Any]:
-        return reversed(self._own())
+        yield from reversed(self._own())
 
     def __len__(self) -> int:
         return len(self._own())

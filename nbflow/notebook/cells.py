@@ -65,13 +65,12 @@ async def await_cell(
         return
     await _run_statements(shell, cell)
     bound = cell.bind(shell.user_ns)
-    flow = bound.flow.options(**cell.line.options)
     if cell.line.dry_run:
-        run = flow.prepare(bound.inputs, hidden=bound.hidden)
-        _display(dict(flow_bundle(flow.topology)))
+        run = bound.flow.prepare(bound.inputs, hidden=bound.hidden)
+        _display(flow_bundle(run.topology))
         print(plan_text(run))  # noqa: T201 - what a dry run is for
         return
-    await _run(shell, cell, Bound(flow, bound.inputs, bound.hidden), sync=sync)
+    await _run(shell, cell, bound, sync=sync)
 
 
 async def _run_statements(shell: InteractiveShell, cell: Cell) -> None:
@@ -91,13 +90,12 @@ async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool)
     board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not cell.line.bg))
     capture.hold(shell)
     run.subscribe(_at_end(board.finish, capture.release))
-    run.start()
-    board.show()
-    if cell.line.bg:
-        return
     try:
         with blocking.interrupting_branches():
-            await run
+            run.start()
+            board.show()
+            if not cell.line.bg:
+                await run
     except asyncio.CancelledError:
         raise _interrupted(run) from None
 
@@ -121,6 +119,6 @@ def _interrupted(run: Run) -> NbflowError:
     return RunCancelled("interrupted at its very end; everything had finished.", run)
 
 
-def _display(bundle: dict[str, Any]) -> None:
+def _display(made: dict[str, str]) -> None:
     show: Any = display
-    show(bundle, raw=True)
+    show(made, raw=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from typing import Any
 
+from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magic import cell_magic as ipython_cell_magic
 
@@ -78,6 +80,8 @@ _LATER = frozenset({"config", "runs", "show", "retry", "resume", "builder", "exp
 class NbflowMagics(Magics):
     """nbflow's magics, bound to one shell."""
 
+    shell: InteractiveShell
+
     @ipython_cell_magic
     def fanout(self, line: str, cell: str) -> None:
         """Described by `FANOUT_HELP`."""
@@ -87,8 +91,8 @@ class NbflowMagics(Magics):
 
     async def awaited(self, _magic: str, line: str, cell: str) -> None:
         """What a `%%fanout` cell becomes: the same magic, awaited."""
-        expanded = self.shell.var_expand(line, depth=1)
-        await cells.await_cell(self.shell, expanded, cell, FANOUT_HELP)
+        expand: Any = self.shell.var_expand
+        await cells.await_cell(self.shell, expand(line, depth=1), cell, FANOUT_HELP)
 
     @line_magic
     def nbflow(self, line: str) -> None:

@@ -114,20 +114,18 @@ class Cell:
                     inputs[name] = _checked(name, step, place, namespace)
                     hidden.add(name)
                 else:
-                    raise place.error(self._unknown(name, names, namespace))
+                    raise place.error(self._unknown(name, names - {draft.name}, namespace))
         return inputs, frozenset(hidden)
 
     def _unknown(self, name: str, names: set[str], namespace: Mapping[str, Any]) -> str:
         near = [*names, *self.line.values]
         close = difflib.get_close_matches(name, [*near, *suggested(namespace)], n=1)
+        guess = f" {nearest(name, close or near)}".rstrip()
         return (
-            f"{name!r} is no node of this cell, no value on its first line and no variable of the "
-            f"notebook. {nearest(name, close or near)} Or give it one: %%{self._name} {name}=..."
+            f"unknown name {name!r}: no node of this cell, no value on its first line and no "
+            f"variable of the notebook is called so.{guess} "
+            f"To give it a value: {self.magic.text} {name}=..."
         )
-
-    @property
-    def _name(self) -> str:
-        return self.magic.text.lstrip("%")
 
     def _check_values(self, steps: list[Step], names: set[str]) -> None:
         read = {name for step in steps for name in (*step.inputs, *step.optional)}
@@ -138,7 +136,7 @@ class Cell:
                     f"{name!r} is a node of this cell, and a node goes before a value; rename one."
                 )
             if name not in read:
-                hint = hint_for(name) or nearest(name, read - names - set(self.line.values))
+                hint = hint_for(name) or nearest(name, read - names)
                 raise place.error(f"nothing in this cell reads {name!r}. {hint}".rstrip())
 
     def _options(self, namespace: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,7 +162,9 @@ class Cell:
 def _checked(name: str, step: Step, place: Place, namespace: Mapping[str, Any]) -> Any:
     value = namespace[name]
     if step.kind != "python" and (what := no_text(value)):
-        raise place.error(f"{name!r} is {what} here, not text, so no prompt can have it filled in.")
+        raise place.error(
+            f"{name!r} is {what} here, not text, so it can't be filled into a prompt."
+        )
     return value
 
 
@@ -216,7 +216,5 @@ def parse(
 def _formless(lines: list[Place], magic: Place) -> CellError:
     for line in lines:
         if line.text.strip():
-            start = len(line.text) - len(line.text.lstrip())
-            place = line.part(start, len(line.text.rstrip()))
-            return place.error(f"this is none of the three forms of a cell. {FORMS}")
+            return line.stripped().error(f"this is none of the three forms of a cell. {FORMS}")
     return magic.error(f"the cell is empty. {FORMS}")

@@ -353,11 +353,16 @@ def _reference() -> None:
     """The body of a function that is only a string."""
 
 
+async def _async_reference() -> None:
+    """The same of a coroutine function."""
+
+
 def _is_prompt(function: Callable[..., Any]) -> bool:
     """Whether a function's whole body is a string: it then compiles like `_reference`."""
-    if not inspect.isfunction(function) or inspect.iscoroutinefunction(function):
+    if not inspect.isfunction(function):
         return False
-    return bool(function.__doc__) and function.__code__.co_code == _reference.__code__.co_code
+    reference = _async_reference if inspect.iscoroutinefunction(function) else _reference
+    return bool(function.__doc__) and function.__code__.co_code == reference.__code__.co_code
 
 
 _SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)

@@ -107,7 +107,7 @@ def _read(
     read = {}
     for word, value in words.items():
         if word in later:
-            raise FlowError(f"the option {word!r} is not there yet; it comes with a later version.")
+            raise FlowError(f"the option {word!r} is not yet there; it comes with a later version.")
         if word not in known:
             raise FlowError(f"unknown option {word!r}. {nearest(word, [*known, *later])}")
         try:
@@ -160,7 +160,7 @@ def _on_error(value: Any) -> str:
 
 def _model(value: Any) -> Any:
     if isinstance(value, str) and "," in value:
-        raise ValueError("takes one model (several side by side come with a later version)")
+        raise ValueError("takes one model (several side by side are not yet there)")
     if isinstance(value, str) and not value:
         raise ValueError("takes the name of a model")
     return value

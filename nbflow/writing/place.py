@@ -44,6 +44,11 @@ class Place:
         """
         return Place(self.line, self.column + start, self.text[start:end])
 
+    def stripped(self) -> Place:
+        """This piece without the spaces around it."""
+        start = len(self.text) - len(self.text.lstrip())
+        return self.part(start, max(start, len(self.text.rstrip())))
+
 
 @dataclass(frozen=True, slots=True)
 class Word:

@@ -29,7 +29,7 @@ def placeholders(prompt: str) -> list[Placeholder]:
         >>> [hole.name for hole in placeholders('{a} {{b}} {c.d} {"e": 1} {} {f!r} {g}')]
         ['a', 'g']
     """
-    found = (match for match in _BRACES.finditer(prompt) if match["name"])
+    found = (match for match in _BRACES.finditer(prompt) if _names(match))
     return [Placeholder(match["name"], match.start()) for match in found]
 
 
@@ -45,7 +45,14 @@ def fill(prompt: str, values: Mapping[str, Any]) -> str:
     """
 
     def replace(match: re.Match[str]) -> str:
-        name = match["name"]
-        return f"{{{match['literal']}}}" if name is None else str(values[name])
+        if _names(match):
+            return str(values[match["name"]])
+        literal = match["literal"]
+        return f"{{{literal}}}" if literal and literal.isidentifier() else match[0]
 
     return _BRACES.sub(replace, prompt)
+
+
+def _names(match: re.Match[str]) -> bool:
+    r"""Whether braces hold a name: `\w` takes a few characters that no identifier does, as `²`."""
+    return match["name"] is not None and match["name"].isidentifier()

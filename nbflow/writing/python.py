@@ -9,6 +9,7 @@ import __future__
 
 import ast
 import dataclasses
+import difflib
 import itertools
 import linecache
 import re
@@ -23,6 +24,7 @@ from nbflow.writing.flow import Step, node, step_of
 from nbflow.writing.place import Place
 from nbflow.writing.prompt import placeholders
 from nbflow.writing.source import Source, read_source
+from nbflow.writing.variables import suggested
 
 Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -67,10 +69,12 @@ class Function:
             step = step_of(defined)
         except (FlowError, TypeError, ValueError) as error:
             raise self.place.error(str(error)) from None
+        if _prompt_of(self.definition) is None:  # so a docstring above a `pass` stays one
+            text = self.source.text_of(self.definition)
+            step = dataclasses.replace(step, function=defined, source=text)
         if step.kind != "prompt":
             self._refuse_unused(step)
-        text = step.source or self.source.text_of(self.definition)
-        return dataclasses.replace(step, name=self.name, source=text)
+        return dataclasses.replace(step, name=self.name)
 
     def _define(self, namespace: dict[str, Any]) -> None:
         try:
@@ -80,8 +84,10 @@ class Function:
             raise self._at_decorator(str(error)) from None
         except Exception as error:
             place = self.source.place_in_traceback(error) or self.place
+            unknown = error.name if isinstance(error, NameError) else None
+            guess = nearest(unknown, _close(unknown, namespace)) if unknown else ""
             raise place.error(
-                f"defining {self.name} raised {type(error).__name__}: {error}"
+                f"defining {self.name} raised {type(error).__name__}: {error}. {guess}".rstrip()
             ) from error
 
     def _refuse_decorators(self, namespace: Mapping[str, Any]) -> None:
@@ -156,7 +162,7 @@ def read_python(
             others.append(statement)
     if not functions:
         first = next(line for line in lines if line.text.strip())
-        raise first.part(0).error(
+        raise first.stripped().error(
             "a Python cell needs at least one function at its top level; each is a node."
         )
     features = 0
@@ -267,8 +273,8 @@ def _lone_expression(definition: Definition) -> ast.expr | None:
 def _prompt_of(definition: Definition) -> str | None:
     """The string that is the whole body of a function; None if there is more or other."""
     lone = _lone_expression(definition)
-    is_text = isinstance(lone, ast.Constant) and isinstance(lone.value, str)
-    return lone.value if is_text else None
+    value = lone.value if isinstance(lone, ast.Constant) else None
+    return value if isinstance(value, str) else None
 
 
 def _holes(text: ast.expr, name: str, source: Source) -> Iterator[Place]:
@@ -284,6 +290,10 @@ def _name_of(decorator: ast.expr) -> str:
     if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
         return called.attr if called.value.id == "nbflow" else ""
     return called.id if isinstance(called, ast.Name) else ""
+
+
+def _close(name: str, namespace: Mapping[str, Any]) -> list[str]:
+    return difflib.get_close_matches(name, ["node", *suggested(namespace)], n=1)
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class Source:
             whole = _line(number, self.shown)
             compiled = self.compiled_lines[number - 1]
             if compiled != whole.text:
-                yield _bare(whole)
+                yield whole.stripped()
                 continue
             begin = _characters(compiled, node.col_offset) if number == start else 0
             end = _characters(compiled, node.end_col_offset) if number == stop else None
@@ -93,7 +93,7 @@ class Source:
         """The last line of the cell that an exception went through, if it went through one."""
         frames = traceback.extract_tb(error.__traceback__, limit=None)
         lines = [frame.lineno for frame in frames if frame.filename == self.filename]
-        return _bare(_line(lines[-1], self.shown)) if lines and lines[-1] else None
+        return _line(lines[-1], self.shown).stripped() if lines and lines[-1] else None
 
 
 def read_source(
@@ -147,15 +147,15 @@ def _aligned(lines: Sequence[str], transform: Callable[[str], str]) -> list[str]
 def _refused(error: Exception, shown: Sequence[str], compiled: Sequence[str]) -> CellError:
     if not isinstance(error, SyntaxError) or error.lineno is None:
         reason = str(error) or type(error).__name__
-        return _bare(_first_code(shown)).error(f"Python can't read this cell: {reason}.")
+        return _first_code(shown).stripped().error(f"Python can't read this cell: {reason}.")
     problem = f"Python can't read this: {error.msg}."
     number = error.lineno
     if not 1 < number <= len(shown) or not shown[number - 1].strip():
-        return _bare(_first_code(shown, last=True)).error(problem)
+        return _first_code(shown, last=True).stripped().error(problem)
     line = _line(number, shown)
     column = error.offset or 0
     if compiled[number - 1] != line.text or not 1 <= column <= len(line.text.rstrip()):
-        return _bare(line).error(problem)
+        return line.stripped().error(problem)
     end = error.end_offset or 0
     stop = end - 1 if error.end_lineno == number and end > column else None
     return line.part(column - 1, stop).error(problem)
@@ -168,11 +168,6 @@ def _first_code(shown: Sequence[str], *, last: bool = False) -> Place:
 
 def _line(number: int, shown: Sequence[str]) -> Place:
     return Place(number, 1, shown[number - 1])
-
-
-def _bare(line: Place) -> Place:
-    start = len(line.text) - len(line.text.lstrip())
-    return line.part(start, max(start, len(line.text.rstrip())))
 
 
 def _characters(text: str, column_bytes: int | None) -> int:

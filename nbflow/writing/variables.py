@@ -5,6 +5,7 @@ Pure functions of a namespace. Never says what a variable holds.
 
 from __future__ import annotations
 
+import difflib
 import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -60,7 +61,7 @@ def spec_of(word: str, place: Place, namespace: Mapping[str, Any]) -> ModelSpec:
         CellError: the variable, or the word, is no model.
     """
     if not (word.isidentifier() and is_variable(word, namespace)):
-        check_model(word, place)
+        _check_spec(word, place, namespace)
         return word
     value: ModelSpec = namespace[word]
     if not isinstance(value, str):
@@ -73,6 +74,15 @@ def spec_of(word: str, place: Place, namespace: Mapping[str, Any]) -> ModelSpec:
             f"the text in the variable {word!r} names no model. A model is {FORMS}."
         ) from None
     return value
+
+
+def _check_spec(word: str, place: Place, namespace: Mapping[str, Any]) -> None:
+    try:
+        model(word)
+    except ModelError as error:
+        variables = difflib.get_close_matches(word, suggested(namespace), n=1)
+        guess = f" Did you mean the variable {variables[0]!r}?" if variables else ""
+        raise place.error(f"{error}{guess}") from error
 
 
 def check_model(spec: ModelSpec, place: Place) -> None:

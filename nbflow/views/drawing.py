@@ -1,0 +1,144 @@
+"""The laid-out graph as the SVG that is shown: live, coloured by CSS; or baked, colours and all.
+
+Works on parsed XML, so a name is only ever an attribute's value or a text. Knows the record and
+the layout; runs Graphviz unless the layout is remembered.
+"""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+
+from nbflow.core.record import RunRecord
+from nbflow.core.states import State
+from nbflow.views.graph import INK, Box, Graph, Progress, dot, graph, progress
+from nbflow.views.layout import svg_of
+from nbflow.views.model import clean_name, node_ids
+
+_SVG = "http://www.w3.org/2000/svg"
+_XML = "http://www.w3.org/XML/1998/namespace"
+
+BAKED = {
+    State.QUEUED: ("#f1f2f4", INK, "#1b1f24"),
+    State.RUNNING: ("#e1effe", "#2079de", "#0b2748"),
+    State.DONE: ("#e3f5ea", "#228a56", "#0c2b1a"),
+    State.FAILED: ("#fde7e5", "#d94439", "#4a120d"),
+    State.CANCELLED: ("#fbeed9", "#a86c18", "#3d2706"),
+    State.SKIPPED: ("#f1f2f4", "#9aa1ab", "#4a515b"),
+}
+"""Fill, line and text of a box in each state: dark on pale, for light and for dark pages."""
+
+_BROKEN = {State.FAILED, State.CANCELLED, State.SKIPPED}
+
+
+def live_svg(record: RunRecord) -> str | None:
+    """The graph for the live board: `g.node[data-branch][data-state]`, colours by CSS.
+
+    Returns:
+        SVG, or None without Graphviz.
+    """
+    return _drawn(record, _dress_live)
+
+
+def baked_svg(record: RunRecord) -> str | None:
+    """The graph as it is now, for an `<img>`: colours and texts in it, nothing else needed.
+
+    Returns:
+        SVG, or None without Graphviz.
+    """
+    return _drawn(record, _dress_baked)
+
+
+def layout_source(record: RunRecord) -> str:
+    """The DOT whose layout (`layout.svg_of`, remembered) both drawings of this record use."""
+    return dot(graph(record))
+
+
+_Dress = Callable[[ET.Element, Progress], None]
+
+
+def _drawn(record: RunRecord, dress: _Dress) -> str | None:
+    drawn = graph(record)
+    laid_out = svg_of(dot(drawn)) if drawn.boxes else None
+    if laid_out is None:
+        return None
+    ET.register_namespace("", _SVG)
+    root = ET.fromstring(laid_out)  # noqa: S314 - Graphviz's own output, without a DTD of others
+    ids = node_ids(record)
+    boxes = {box.id: box for box in drawn.boxes}
+    states = {box.id: progress(record, box) for box in drawn.boxes if not box.is_value}
+    for group in list(root.iter(f"{{{_SVG}}}g")):
+        title = group.find(f"{{{_SVG}}}title")
+        key = (title.text or "") if title is not None else ""
+        group.attrib.pop("id", None)
+        match group.get("class"):
+            case "node":
+                _draw_node(group, boxes[key], states.get(key), dress, ids)
+            case "edge":
+                _draw_edge(group, key, drawn, states)
+            case _ if title is not None:
+                group.remove(title)
+    _frame(root, drawn)
+    return ET.tostring(root, encoding="unicode")
+
+
+def _frame(root: ET.Element, drawn: Graph) -> None:
+    """Let it scale, and say what it is to those who don't see it."""
+    root.set("role", "img")
+    nodes = sum(len(box.names) for box in drawn.boxes if not box.is_value)
+    root.set("aria-label", f"graph of {nodes} nodes")
+    for attribute in ("width", "height"):  # points, of which browsers make 4/3 pixels each
+        root.set(attribute, f"{float(root.get(attribute, '0').removesuffix('pt')):.0f}")
+
+
+def _draw_node(
+    group: ET.Element, box: Box, now: Progress | None, dress: _Dress, ids: Mapping[str, str]
+) -> None:
+    title = group.find(f"{{{_SVG}}}title")
+    assert title is not None
+    if now is None:
+        group.set("class", "value")
+        title.text = box.label
+        return
+    title.text = now.title
+    group.set("data-node", box.id)
+    group.set("data-branch", clean_name(box.names[0]) if len(box.names) == 1 else box.label)
+    group.set("data-label", box.label)
+    group.set("data-nodes", " ".join(ids[name] for name in box.names))
+    group.set("data-state", now.state)
+    text = group.find(f"{{{_SVG}}}text")
+    if text is not None:
+        text.text = now.text
+    dress(group, now)
+
+
+def _draw_edge(group: ET.Element, key: str, drawn: Graph, states: dict[str, Progress]) -> None:
+    tail, head = next((a, b) for a, b in drawn.arrows if f"{a}->{b}" == key)
+    title = group.find(f"{{{_SVG}}}title")
+    assert title is not None
+    group.remove(title)
+    group.set("data-source", tail)
+    group.set("data-target", head)
+    source = states.get(tail)
+    state = source.state if source is not None else State.DONE
+    group.set("data-state", state)
+    for path in group.iter(f"{{{_SVG}}}path"):
+        if state in _BROKEN:
+            path.set("stroke-dasharray", "4 3")
+
+
+def _dress_live(group: ET.Element, _now: Progress) -> None:
+    for element in group:
+        for attribute in ("fill", "stroke", "font-family"):
+            element.attrib.pop(attribute, None)
+
+
+def _dress_baked(group: ET.Element, now: Progress) -> None:
+    fill, line, ink = BAKED[now.state]
+    for element in group:
+        if element.tag == f"{{{_SVG}}}text":
+            element.set("fill", ink)
+        elif element.tag != f"{{{_SVG}}}title":
+            element.set("fill", fill)
+            element.set("stroke", line)
+            element.set("stroke-width", "1.4")

@@ -1,0 +1,198 @@
+"""What is drawn of a flow: a record -> boxes and arrows -> DOT.
+
+Names reach DOT only as escaped labels; nodes are called `n0`, `n1`, ... and values `v0`, `v1`, ...
+Nothing of a run's progress is in it, so one layout serves a run from its start to its end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import graphviz
+
+from nbflow.core.record import RunRecord
+from nbflow.core.states import State
+from nbflow.views.model import GLYPHS, clean_name, node_ids, pane, seconds_text
+
+NODES_MOST = 100
+"""From here on, nodes that read the same and feed the same are drawn as one box."""
+LABEL_MOST = 28
+"""Characters of a name that a box shows."""
+INK = "#727a86"
+NO_GRAPHVIZ = "No Graphviz was found to draw the graph; `nbflow doctor` says how to get one."
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box of the graph: a node, or many that stand side by side."""
+
+    id: str
+    names: tuple[str, ...]
+    """The nodes in it, as the record calls them."""
+    label: str
+    is_value: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Boxes and the arrows between them, as pairs of their ids."""
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What a box says of its nodes at some moment."""
+
+    state: State
+    text: str
+    """Sign, name, and time or count."""
+    title: str
+    """The same in words."""
+
+
+def graph(record: RunRecord) -> Graph:
+    """The boxes and arrows of a run's flow.
+
+    Example:
+        >>> from nbflow.core.record import NodeInfo
+        >>> joke = NodeInfo("joke", "prompt", ("topic",), "", "")
+        >>> drawn = graph(RunRecord(nodes={"joke": joke}, values={"topic": "cats"}))
+        >>> [box.label for box in drawn.boxes], drawn.arrows
+        (['topic = cats', 'joke'], (('v0', 'n0'),))
+    """
+    inputs = (name for node in record.nodes.values() for name in node.inputs)
+    outer = dict.fromkeys(name for name in inputs if name not in record.nodes)
+    values = [
+        Box(f"v{number}", (name,), _value_label(name, record.values.get(name)), is_value=True)
+        for number, name in enumerate(outer)
+    ]
+    boxes = list(_boxes(record))
+    box_of = {name: box.id for box in [*values, *boxes] for name in box.names}
+    arrows = dict.fromkeys(
+        (box_of[source], box_of[node.name])
+        for node in record.nodes.values()
+        for source in node.inputs
+    )
+    return Graph((*values, *boxes), tuple(arrows))
+
+
+def arrow_lines(drawn: Graph) -> list[str]:
+    """The graph in words, a line for each box that others read.
+
+    Example:
+        >>> arrow_lines(Graph((Box("n0", ("a",), "a"), Box("n1", ("b",), "b")), (("n0", "n1"),)))
+        ['a → b']
+    """
+    labels = {box.id: box.label for box in drawn.boxes}
+    targets: dict[str, list[str]] = {}
+    for tail, head in drawn.arrows:
+        targets.setdefault(tail, []).append(labels[head])
+    lines = [f"{labels[tail]} → {', '.join(heads)}" for tail, heads in targets.items()]
+    return lines or list(labels.values())
+
+
+def _boxes(record: RunRecord) -> Iterator[Box]:
+    ids = node_ids(record)
+    if len(ids) <= NODES_MOST:
+        for name in record.nodes:
+            yield Box(ids[name], (name,), shortened(name))
+        return
+    for names in _groups(record):
+        label = shortened(names[0])
+        if len(names) > 1:
+            label = f"{shortened(names[0], 12)} … {shortened(names[-1], 12)}"
+        yield Box(ids[names[0]], names, label)
+
+
+def _groups(record: RunRecord) -> list[tuple[str, ...]]:
+    """Nodes by their neighbours: branches between the same sources and joins are one group."""
+    readers: dict[str, list[str]] = {name: [] for name in record.nodes}
+    for node in record.nodes.values():
+        for source in dict.fromkeys(node.inputs):
+            if source in readers:
+                readers[source].append(node.name)
+    groups: dict[tuple[frozenset[str], tuple[str, ...]], list[str]] = {}
+    for node in record.nodes.values():
+        groups.setdefault((frozenset(node.inputs), tuple(readers[node.name])), []).append(node.name)
+    return [tuple(names) for names in groups.values()]
+
+
+def dot(drawn: Graph) -> str:
+    """The graph in DOT, left to right, with room in each box for a sign and a time."""
+    small = len(drawn.boxes) > 30  # noqa: PLR2004 - what still fits a screen at full size
+    digraph = graphviz.Digraph(
+        graph_attr={
+            "rankdir": "LR",
+            "bgcolor": "transparent",
+            "nodesep": "0.08" if small else "0.16",
+            "ranksep": "0.5 equally" if small else "0.6",
+            "pad": "0.05",
+        },
+        node_attr={
+            "shape": "box",
+            "style": "rounded,filled",
+            "fillcolor": "white",
+            "color": INK,
+            "fontname": "Helvetica,Arial,sans-serif",
+            "fontsize": "10" if small else "12",
+            "height": "0.26" if small else "0.36",
+            "margin": "0.1,0.03",
+        },
+        edge_attr={"color": INK, "arrowsize": "0.6"},
+    )
+    for box in drawn.boxes:
+        if box.is_value:
+            plain = {"shape": "plaintext", "style": "", "fontname": "monospace", "fontcolor": INK}
+            digraph.node(box.id, graphviz.escape(box.label), **plain)
+        else:
+            digraph.node(box.id, graphviz.escape(f"{GLYPHS['running']} {box.label} 888.8 s"))
+    for tail, head in drawn.arrows:
+        digraph.edge(tail, head)
+    return str(digraph.source)
+
+
+def progress(record: RunRecord, box: Box) -> Progress:
+    """What a box says now."""
+    if len(box.names) == 1:
+        shown = pane(record, box.names[0])
+        ended = shown.elapsed is not None and shown.state.is_final
+        time = f" {seconds_text(shown.elapsed)}" if ended and shown.elapsed is not None else ""
+        title = f"{shown.branch}: {shown.state}{',' if time else ''}{time}"
+        return Progress(shown.state, f"{shown.glyph} {box.label}{time}", title)
+    states = Counter(
+        record.tasks[name].state if name in record.tasks else State.QUEUED for name in box.names
+    )
+    state = next(state for state in _LOUDEST_FIRST if states[state])
+    counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
+    text = f"{GLYPHS[state]} {box.label} {states[State.DONE]}/{len(box.names)}"
+    return Progress(state, text, f"{len(box.names)} branches, {box.label}: {counts}")
+
+
+_LOUDEST_FIRST = (
+    State.RUNNING,
+    State.FAILED,
+    State.QUEUED,
+    State.CANCELLED,
+    State.SKIPPED,
+    State.DONE,
+)
+"""Which state a box of many nodes has: that of the first of these that one of them has."""
+
+
+def shortened(name: str, most: int = LABEL_MOST) -> str:
+    """A name that fits a box, clean.
+
+    Example:
+        >>> shortened("a" * 40, 5), shortened("joke")
+        ('aaaa…', 'joke')
+    """
+    name = clean_name(name)
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _value_label(name: str, value: str | None) -> str:
+    return shortened(name) if value is None else f"{shortened(name)} = {shortened(value)}"

@@ -1,0 +1,69 @@
+"""A run as plain text: for a terminal, a log, and whoever shows no HTML."""
+
+from __future__ import annotations
+
+import textwrap
+
+from nbflow.core.record import RunRecord
+from nbflow.core.states import State
+from nbflow.views.model import PaneView, Totals, seconds_text, view
+
+LINES_MOST = 6
+"""Lines of a result that are shown."""
+
+
+def text(record: RunRecord) -> str:
+    """Every branch with its state, time and first lines; then the totals.
+
+    Example:
+        >>> from nbflow.core.record import NodeInfo, TaskRecord
+        >>> task = TaskRecord("joke", "joke", State.DONE, started=0.0, ended=1.2, chunks=["Ha."])
+        >>> node = NodeInfo("joke", "prompt", (), "", "smollm2")
+        >>> print(text(RunRecord("r1", "cats", now=2.0, nodes={"joke": node}, tasks={"joke": task})))
+        cats: running, 1 of 1 done
+        <BLANKLINE>
+        ✓ joke  done in 1.2 s · smollm2
+            Ha.
+        <BLANKLINE>
+        elapsed 2.0 s · sum of branches 1.2 s · speed-up 0.6×
+    """
+    board = view(record)
+    name = f"{board.totals.name}: " if board.totals.name else ""
+    head = f"{name}{board.totals.state}, {board.totals.summary}"
+    panes = ["\n".join(_lines(pane)) for pane in board.panes]
+    return "\n\n".join([head, *panes, totals_text(board.totals)])
+
+
+def totals_text(totals: Totals) -> str:
+    """The total line."""
+    parts = [
+        f"elapsed {seconds_text(totals.elapsed)}",
+        f"sum of branches {seconds_text(totals.work)}",
+    ]
+    if totals.speedup is not None and totals.work:
+        parts.append(f"speed-up {totals.speedup:.1f}×")
+    if totals.tokens:
+        parts.append(f"{totals.tokens:,} tokens")
+    return " · ".join(parts)
+
+
+def _lines(pane: PaneView) -> list[str]:
+    time = "" if pane.elapsed is None else f" in {seconds_text(pane.elapsed)}"
+    lines = [f"{pane.glyph} {pane.branch}  {pane.state}{time} · {pane.detail}"]
+    printed = "".join(str(output.get("text", "")) for output in pane.outputs if "text" in output)
+    for said in (printed, pane.text):
+        lines += _indented(said)
+    if pane.error is not None:
+        lines += _indented(f"{pane.error.type}: {pane.error.message}")
+    if pane.state is State.SKIPPED:
+        lines += _indented(f"no result of {', '.join(pane.because)}")
+    return lines
+
+
+def _indented(said: str) -> list[str]:
+    kept = [
+        wrapped
+        for line in said.strip().splitlines()[: LINES_MOST + 1]
+        for wrapped in textwrap.wrap(line, 92, initial_indent="    ", subsequent_indent="    ")
+    ]
+    return kept if len(kept) <= LINES_MOST else [*kept[:LINES_MOST], "    …"]
