@@ -42,7 +42,8 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(_until_branch_is_cancelled(coroutine))
+        with asyncio.Runner() as runner:  # nest-asyncio2 replaces asyncio.run with one that leaks
+            return runner.run(_until_branch_is_cancelled(coroutine))
     return _run_nested(loop, coroutine)
 
 

@@ -95,6 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("doctor", "Say what nbflow finds on this machine, and how to mend what is missing.")
     add("pull", "Fetch the weights of a model that runs here.").add_argument(
-        "model", metavar="MODEL", choices=pull.MODELS, help=f"one of: {', '.join(pull.MODELS)}"
+        "model", metavar="MODEL", choices=[*pull.WEIGHTS], help="one of: " + ", ".join(pull.WEIGHTS)
     )
     return parser

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.client import KernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager, KernelManager
 from nbclient import NotebookClient
@@ -24,6 +25,8 @@ from nbflow.errors import NbflowError
 from nbflow.notebook import relay
 
 Listener = Callable[[Event], None]
+
+_OF_ANY_CELL = frozenset({"comm_open", "comm_msg", "comm_close", "update_display_data"})
 
 
 def execute(
@@ -88,10 +91,29 @@ class _Client(NotebookClient):
         )
         self.comm_open_handlers[relay.TARGET] = lambda _message: _Ear(listener)
         self._cell = 0
+        self._next_message: Any = None
 
     def create_kernel_manager(self) -> KernelManager:
         self.km = AsyncKernelManager(kernel_spec_manager=_ThisPython())
         return self.km
+
+    async def async_start_new_kernel_client(self) -> KernelClient:
+        client = await super().async_start_new_kernel_client()
+        channel: Any = client.iopub_channel
+        self._next_message, channel.get_msg = channel.get_msg, self._message_of_a_cell
+        return client
+
+    async def _message_of_a_cell(self, timeout: float | None = None) -> dict[str, Any]:
+        """The next message that belongs to one cell.
+
+        nbclient drops what comes of a cell that has ended. But a run that a cell left in the
+        background goes on: its events and what it changes on its board are taken here.
+        """
+        while True:
+            message: dict[str, Any] = await self._next_message(timeout=timeout)
+            if message["msg_type"] not in _OF_ANY_CELL:
+                return message
+            self.process_message(message, self.nb.cells[self._cell], self._cell)
 
     def _enter(self, *, cell_index: int, **_cell: Any) -> None:
         self._cell = cell_index

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from nbflow.models import embedded  # noqa: F401
+from nbflow.models import fetch
 
-MODELS = ("smollm2",)
-"""The models whose weights can be fetched."""
+WEIGHTS = {"smollm2": fetch.SMOLLM2}
+"""The models that run here, and what they need."""
 
 
-def run(_model: str) -> int:
-    """Fetch the weights, showing how far it is, or say that they are there; the exit code.
+def run(model: str) -> int:
+    """Fetch a model's weights, showing how far it is, or say that they are there; the exit code.
 
     Raises:
         ModelError: they can't be fetched.
     """
-    raise NotImplementedError
+    weights = WEIGHTS[model]
+    there = fetch.fetched_path(weights)
+    path = there or fetch.fetch(weights)
+    print(f"{model} is {'here already' if there else 'fetched'}: {path}", flush=True)
+    return 0

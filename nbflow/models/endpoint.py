@@ -9,11 +9,9 @@ Protocol: https://platform.openai.com/docs/api-reference/chat-streaming
 
 from __future__ import annotations
 
-import functools
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from nbflow.core.threads import call_in_thread
 from nbflow.errors import ModelError
 from nbflow.models.protocol import Message, Model, Settings, Usage
 from nbflow.models.refusals import Exchange, explained
+from nbflow.models.trust import trusted
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -123,30 +122,31 @@ class EndpointModel(Model):
         return url
 
     def _find_key(self, url: str) -> Callable[[], str]:
-        """A function that gives the key, so that no traceback's locals show it."""
-        give = self._key or (lambda: os.environ.get(KEY_VARIABLE, "").strip())
-        key = give()
+        """A function that gives the key, so that it is no value that a traceback could show."""
+        key = self._key() if self._key else os.environ.get(KEY_VARIABLE, "").strip()
         if not key and not _is_loopback(url):
             raise ModelError(
                 f"the model {self.name} at {url} needs a key: set {KEY_VARIABLE} in the "
                 "environment (in a notebook: `import os, getpass; "
                 f'os.environ["{KEY_VARIABLE}"] = getpass.getpass()`).'
             )
-        if not key:
-            return lambda: _NO_KEY
         if not (key.isascii() and key.isprintable()):
             raise ModelError(f"the key in {KEY_VARIABLE} has characters that no key has.")
-        return give
+        return lambda: key
 
     def _client(self, openai: ModuleType, url: str, key: Callable[[], str]) -> AsyncOpenAI:
         timeout = openai.Timeout(self._stall_seconds, connect=CONNECT_SECONDS)
         transport = openai.DefaultAsyncHttpxClient(
-            verify=_trusted(),
+            verify=trusted(),
             timeout=timeout,
             trust_env=not _is_loopback(url),  # a proxy has no way to this machine's own servers
         )
         client: AsyncOpenAI = openai.AsyncOpenAI(
-            api_key=key(), base_url=url, max_retries=0, timeout=timeout, http_client=transport
+            api_key=key() or _NO_KEY,
+            base_url=url,
+            max_retries=0,
+            timeout=timeout,
+            http_client=transport,
         )
         return client
 
@@ -212,25 +212,3 @@ def _import_openai() -> ModuleType:
             'this model needs the openai package: pip install "jupyter-nbflow[openai]"'
         ) from error
     return openai
-
-
-@functools.cache
-def _trusted() -> ssl.SSLContext:
-    """The authorities that are trusted, read once: it takes longer than all else of a client."""
-    context = ssl.create_default_context()
-    paths = ssl.get_default_verify_paths()
-    if not (context.get_ca_certs() or paths.cafile or paths.capath):
-        context.load_verify_locations(_bundled_authorities())
-    return context
-
-
-def _bundled_authorities() -> str:
-    """Certifi's file, for a Python that found none on its machine (macOS, some containers)."""
-    try:
-        import certifi  # noqa: PLC0415 - optional, and few need it
-    except ImportError as error:
-        raise ModelError(
-            "this Python trusts no certificate authority; pip install certifi, or set "
-            "SSL_CERT_FILE to a file of them."
-        ) from error
-    return certifi.where()

@@ -87,7 +87,8 @@ class Exchange:
 
     def clean(self, text: str) -> str:
         """A text without the key in it."""
-        return text.replace(self._key(), "***")
+        key = self._key()
+        return text.replace(key, "***") if key else text
 
 
 @contextmanager
@@ -99,8 +100,9 @@ def explained(openai: ModuleType, exchange: Exchange) -> Iterator[Exchange]:
     try:
         yield exchange
     except (openai.OpenAIError, ValueError, RecursionError) as error:
+        explanation = exchange.explain(openai, error)
         _clean_chain(error, exchange)
-        raise exchange.explain(openai, error) from error
+        raise explanation from error
 
 
 def _clean_chain(error: BaseException | None, exchange: Exchange) -> None:
@@ -109,8 +111,9 @@ def _clean_chain(error: BaseException | None, exchange: Exchange) -> None:
             exchange.clean(item) if isinstance(item, str) else item for item in error.args
         )
         for name in ("message", "body"):
-            if isinstance(getattr(error, name, None), str | dict):
-                setattr(error, name, exchange.clean(str(getattr(error, name))))
+            said = str(getattr(error, name, ""))
+            if exchange.clean(said) != said:
+                setattr(error, name, exchange.clean(said))
         error = error.__cause__ or error.__context__
 
 

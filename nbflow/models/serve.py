@@ -23,9 +23,9 @@ def main() -> None:
     try:
         server = _serve(**order)
     except Exception as error:  # noqa: BLE001 - the parent tells the user
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=answers)  # noqa: T201
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=answers)
         os._exit(1)
-    print(json.dumps({"address": server.listening_address}), file=answers)  # noqa: T201
+    print(json.dumps({"address": server.listening_address}), file=answers)
     sys.stdin.read()
     os._exit(0)  # taking the server down in good order takes half a minute when it is busy
 
@@ -43,15 +43,16 @@ def _serve(path: str, key: str, slots: int, context_tokens: int) -> Any:
     params = xllamacpp.CommonParams()
     params.model.path = path
     params.api_keys = [key]
-    params.hostname = "127.0.0.1"
     params.n_parallel = slots
     params.n_ctx = context_tokens
-    params.kv_unified = True  # the slots share the context, so one of them can have most of it
+    params.cache_type_k = params.cache_type_v = (
+        xllamacpp.ggml_type.GGML_TYPE_Q8_0
+    )  # half the memory
     params.cache_ram_mib = 0
     params.verbosity = -1
     for cpu in (params.cpuparams, params.cpuparams_batch):
-        cpu.n_threads = 1
-        cpu.poll = 0  # don't spin while waiting: the notebook needs the processor too
+        cpu.n_threads = 1  # two that spin for each other are ten times slower on a busy machine
+        cpu.poll = 0
     return xllamacpp.Server(params)
 
 

@@ -48,6 +48,9 @@ class BranchStream(io.TextIOBase):
         """Flush the original stream; what a branch wrote needs none."""
         self.original.flush()
 
+    def close(self) -> None:
+        """Do nothing: Python closes a stream that nobody holds any more, and the original lives."""
+
     def __getattribute__(self, name: str) -> Any:
         """Everything but writing is the original's: its encoding, its file number, its colours."""
         if name in _OWN:
@@ -55,7 +58,9 @@ class BranchStream(io.TextIOBase):
         return getattr(super().__getattribute__("original"), name)
 
 
-_OWN = frozenset({"write", "writelines", "flush", "original", "_name", "__class__", "__dict__"})
+_OWN = frozenset(
+    {"write", "writelines", "flush", "close", "original", "_name", "__class__", "__dict__"}
+)
 
 
 class BranchFigures(MutableMapping[Any, Any]):

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+from collections.abc import Callable
+from contextvars import Context
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -89,7 +91,8 @@ async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool)
         shell.user_ns[name] = run
     board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not cell.line.bg))
     capture.hold(shell)
-    run.subscribe(_at_end(board.finish, capture.release))
+    finish = _in_no_cell(board.finish) if cell.line.bg else board.finish
+    run.subscribe(_at_end(finish, capture.release))
     try:
         with blocking.interrupting_branches():
             run.start()
@@ -109,6 +112,15 @@ def _at_end(*callbacks: Any) -> Any:
                 callback()
 
     return sink
+
+
+def _in_no_cell(callback: Callable[[], None]) -> Callable[[], None]:
+    """The callback, whose display messages belong to the cell that runs when it is called.
+
+    A background run ends after its own cell has: a notebook client such as nbclient drops what
+    still comes of that cell, and would save the live board.
+    """
+    return lambda: Context().run(callback)
 
 
 def _interrupted(run: Run) -> NbflowError:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nbflow.errors import ModelError
-from nbflow.models import default_model, embedded
+from nbflow.models import default_model, embedded, fetch
 from nbflow.notebook.kernel import USE_STOP
 from nbflow.views.layout import graphviz_executable
 
@@ -162,7 +162,7 @@ def _model() -> Iterator[Finding]:
     if not embedded.is_installed():
         mend = 'pip install "jupyter-nbflow[local]"'
         yield Finding("embedded model", "xllamacpp isn't installed", mend, needed=False)
-    elif not embedded.is_fetched():
+    elif fetch.fetched_path() is None:
         mend = "nbflow pull smollm2, or wait for it when a cell first asks it"
         yield Finding("embedded model", f"xllamacpp {version}, not fetched", mend, needed=False)
     else:

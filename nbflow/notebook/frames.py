@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from nbflow.core.events import Event, Kind
+from nbflow.core.events import Event
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
 from nbflow.views.body import blocks, result_of
-from nbflow.views.drawing import live_svg
-from nbflow.views.graph import NO_GRAPHVIZ, arrow_lines, graph
 from nbflow.views.markdown import Rendered
 from nbflow.views.model import PaneView, panes_of, totals
 
 BUDGET_SECONDS = 0.015
 """How long one frame may keep the loop; the panes that don't fit come with the next."""
 REST = 4
-"""After a frame that took t seconds, the loop is left alone for at least this many times t."""
+"""After a frame that took t seconds the loop is left alone for at least this many times t."""
 
 
 class Pacer:
@@ -31,8 +29,8 @@ class Pacer:
     Args:
         draw: Draws; returns True if it left something for the next time.
         period: Seconds from one call to the next, at least.
-        loop: Where it is called, in the context this is made in: not in that of a branch which
-            happened to ask.
+        loop: Where it is called, and in the context in which this object was made: not in that of
+            the branch that happened to ask.
     """
 
     def __init__(
@@ -47,7 +45,7 @@ class Pacer:
         self._stopped = False
 
     def ask(self) -> None:
-        """Something has changed. Call it on the loop."""
+        """Something has changed."""
         if self._timer is None and not self._stopped:
             at = max(self._earliest, self._loop.time())
             self._timer = self._loop.call_at(at, self._fire, context=self._context)
@@ -70,12 +68,12 @@ class Pacer:
 
 
 class Changes:
-    """What a board must be told: everything, or what has changed since it was told last.
+    """What a board must be told: everything, or what changed since it was told last.
 
-    Every message holds absolute values, so applying one twice does no harm.
+    What it says are absolute values, so hearing something twice does no harm.
 
     Args:
-        record: The run's record, which somebody else folds events into.
+        record: The record of a run that has started; somebody else folds events into it.
         clock: Seconds, for the budget of a frame.
     """
 
@@ -85,42 +83,60 @@ class Changes:
         self._stale: dict[str, None] = {}
         self._told: dict[str, list[str]] = {}
         self._rendered: dict[str, Rendered] = {}
-        self._readers = _readers(record)
+        self._readers: dict[str, list[str]] = {name: [] for name in record.nodes}
+        for node in record.nodes.values():
+            for source in set(node.inputs) & set(record.nodes):
+                self._readers[source].append(node.name)
 
     def note(self, event: Event) -> None:
-        """Remember whom an event concerns."""
-        if event.node is None:
+        """Remember whom an event concerns: a node, and at its end those that wait for it."""
+        if event.node is None or event.task is None:
             return
         self._stale[event.node] = None
-        if event.kind in _ENDS:
-            self._stale.update(dict.fromkeys(self._readers.get(event.node, ())))
-
-    def everything(self, elapsed: float) -> dict[str, Any]:
-        """The whole state, for a view that knows nothing."""
-        self._stale.clear()
-        self._told.clear()  # some views know more than others now: tell whole bodies next
-        panes = [self._pane(shown) for shown in panes_of(self._record, self._record.nodes, elapsed)]
-        return {"run": self._run(elapsed), "panes": panes}
-
-    def newest(self, elapsed: float) -> dict[str, Any]:
-        """What changed, as far as it fits the budget; `pending` tells whether there is more."""
-        until = self._clock() + BUDGET_SECONDS
-        panes = []
-        for shown in panes_of(self._record, tuple(self._stale), elapsed):
-            name = self._name_of(shown)
-            del self._stale[name]
-            panes.append(self._pane_change(name, shown))
-            if self._clock() > until:
-                break
-        return {"run": self._run(elapsed), "panes": panes}
+        if self._record.tasks[event.task].state.is_final:
+            self._stale.update(dict.fromkeys(self._readers[event.node]))
 
     @property
     def pending(self) -> bool:
         """Whether something changed that nobody was told."""
         return bool(self._stale)
 
-    def _name_of(self, shown: PaneView) -> str:
-        return next(iter(self._stale))
+    def everything(self, elapsed: float) -> dict[str, Any]:
+        """The whole state, for a view that knows nothing.
+
+        Args:
+            elapsed: Seconds since the run started.
+        """
+        self._told.clear()  # from now on some views know more than others: tell them whole bodies
+        panes = [
+            {**_pane(shown), "blocks": self._blocks(name, shown)}
+            for name, shown in self._shown(list(self._record.nodes), elapsed)
+        ]
+        return {"run": self._run(elapsed), "panes": panes}
+
+    def newest(self, elapsed: float) -> dict[str, Any]:
+        """What changed, oldest first, as far as it fits a frame; the rest stays `pending`."""
+        until = self._clock() + BUDGET_SECONDS
+        panes = []
+        for name, shown in self._shown(list(self._stale), elapsed):
+            del self._stale[name]
+            now, before = self._blocks(name, shown), self._told.get(name, [])
+            same = _same_at_start(before, now)
+            self._told[name] = now
+            panes.append({**_pane(shown), "from": same, "blocks": now[same:]})
+            if self._clock() > until:
+                break
+        return {"run": self._run(elapsed), "panes": panes}
+
+    def _shown(self, names: list[str], elapsed: float) -> zip[tuple[str, PaneView]]:
+        return zip(names, panes_of(self._record, names, elapsed), strict=True)
+
+    def _blocks(self, name: str, shown: PaneView) -> list[str]:
+        if shown.state is not State.RUNNING:
+            self._rendered.pop(name, None)
+            return blocks(shown)
+        rendered = self._rendered[name] = result_of(shown, self._rendered.get(name))
+        return blocks(shown, rendered)
 
     def _run(self, elapsed: float) -> dict[str, Any]:
         now = totals(self._record, elapsed)
@@ -136,15 +152,21 @@ class Changes:
             "tokens": now.tokens,
         }
 
-    def _pane(self, shown: PaneView) -> dict[str, Any]:
-        return {
-            "id": shown.id,
-            "branch": shown.branch,
-            "state": shown.state,
-            "glyph": shown.glyph,
-            "detail": shown.detail,
-            "join": shown.is_join,
-            "started": shown.started,
-            "elapsed": shown.elapsed if shown.state.is_final else None,
-            "blocks": blocks(shown),
-        }
+
+def _pane(shown: PaneView) -> dict[str, Any]:
+    return {
+        "id": shown.id,
+        "branch": shown.branch,
+        "state": shown.state,
+        "glyph": shown.glyph,
+        "detail": shown.detail,
+        "join": shown.is_join,
+        "started": shown.started,
+        "elapsed": shown.elapsed if shown.state.is_final else None,
+    }
+
+
+def _same_at_start(before: list[str], now: list[str]) -> int:
+    """How many blocks both begin with."""
+    pairs = zip(before, now, strict=False)
+    return next((n for n, (old, new) in enumerate(pairs) if old != new), min(len(before), len(now)))

@@ -195,8 +195,9 @@ def _picture_uri(mime: str, prefix: bytes, encoded: Any) -> str:
 
 def _image(uri: str, size: Any) -> str:
     width = size.get("width") if isinstance(size, Mapping) else None
-    sane = isinstance(width, int | float) and 0 < width < PICTURE_MOST_PIXELS
-    wide = f' width="{int(width)}"' if sane else ""
+    wide = ""
+    if isinstance(width, int | float) and 0 < width < PICTURE_MOST_PIXELS:
+        wide = f' width="{int(width)}"'
     return f'<img alt="" src="{uri}"{wide} style="max-width:100%;height:auto">'
 
 

@@ -17,19 +17,33 @@ from nbflow.views.graph import NO_GRAPHVIZ, arrow_lines, graph, progress
 from nbflow.views.model import BoardView, PaneView, Totals, seconds_text, view
 from nbflow.views.text import totals_text
 
-LINE = "rgba(127,127,127,.35)"
 PANES_FULL = 24
 """With more panes than this, each is narrower and lower."""
 
+_LINE = "1px solid rgba(127,127,127,.35)"
+_BOARD = f"border:{_LINE};border-radius:8px;font-size:13px;line-height:1.5;overflow:hidden"
+_HEAD = "display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 12px;padding:8px 12px"
+_GRAPH = f"border-top:{_LINE};padding:8px 12px;text-align:center;max-height:420px;overflow:auto"
+_PANE = f"min-width:0;box-sizing:border-box;padding:7px 12px 9px;border-right:{_LINE}"
+_TOTAL = f"border-top:{_LINE};padding:5px 12px;color:{MUTED}"
+_TEXT = "margin-top:5px;overflow:auto;overflow-wrap:anywhere"
+
 
 def html(record: RunRecord) -> str:
-    """The whole board, as it is now."""
+    """The whole board, as it is now.
+
+    Example:
+        >>> html(RunRecord(id="r1", name="<cats>"))[:56]
+        '<div class="nbflow-board" data-run="r1" data-state="runn'
+    """
     board = view(record)
     return (
         f'<div class="nbflow-board" data-run="{escape(board.totals.run)}"'
-        f' data-state="{board.totals.state}"'
-        f' style="border:1px solid {LINE};border-radius:6px;font-size:13px;line-height:1.5;overflow:hidden">'
-        f"{_header(board.totals)}{_graph(record)}{_panes(board)}{_footer(board.totals)}</div>"
+        f' data-state="{board.totals.state}" style="{_BOARD}">'
+        f"{_header(board.totals)}"
+        f'<div class="nbflow-graph" style="{_GRAPH}">{graph_html(record)}</div>'
+        f"{_panes(board)}"
+        f'<div class="nbflow-total" style="{_TOTAL}">{escape(totals_text(board.totals))}</div></div>'
     )
 
 
@@ -37,13 +51,12 @@ def graph_html(record: RunRecord) -> str:
     """The graph alone: a picture, or a list where there is no Graphviz."""
     svg = baked_svg(record)
     if svg is None:
-        return _graph_list(record)
-    names = ", ".join(
-        progress(record, box).title for box in graph(record).boxes if not box.is_value
-    )
+        items = "".join(f"<div>{escape(line)}</div>" for line in arrow_lines(graph(record)))
+        return f'<div style="text-align:left">{items}{muted(NO_GRAPHVIZ)}</div>'
+    titles = [progress(record, box).title for box in graph(record).boxes if not box.is_value]
     encoded = base64.b64encode(svg.encode()).decode()
     return (
-        f'<img alt="graph: {escape(names)}" src="data:image/svg+xml;base64,{encoded}"'
+        f'<img alt="graph: {escape("; ".join(titles))}" src="data:image/svg+xml;base64,{encoded}"'
         ' style="max-width:100%;height:auto;margin:0 auto">'
     )
 
@@ -51,54 +64,36 @@ def graph_html(record: RunRecord) -> str:
 def _header(totals: Totals) -> str:
     _, colour, _ = BAKED[State(totals.state)]
     return (
-        f'<div style="display:flex;flex-wrap:wrap;align-items:baseline;gap:4px 12px;padding:8px 12px">'
+        f'<div style="{_HEAD}">'
         f'<strong style="font-size:14px">{escape(totals.name or "run")}</strong>'
         f'<strong style="color:{colour}">{totals.glyph} {totals.state}</strong>'
-        f'<span style="color:{MUTED}">{totals.summary} · {seconds_text(totals.elapsed)}</span></div>'
+        f'<span style="color:{MUTED}">{totals.summary}</span>'
+        f'<span style="color:{MUTED}">{seconds_text(totals.elapsed)}</span></div>'
     )
-
-
-def _graph(record: RunRecord) -> str:
-    return (
-        f'<div class="nbflow-graph" style="border-top:1px solid {LINE};padding:8px;text-align:center;'
-        f'max-height:420px;overflow:auto">{graph_html(record)}</div>'
-    )
-
-
-def _graph_list(record: RunRecord) -> str:
-    items = "".join(f"<div>{escape(line)}</div>" for line in arrow_lines(graph(record)))
-    return f'<div style="text-align:left">{items}{muted(NO_GRAPHVIZ)}</div>'
 
 
 def _panes(board: BoardView) -> str:
     many = len(board.panes) > PANES_FULL
     panes = "".join(_pane(pane, many=many) for pane in board.panes)
-    return f'<div class="nbflow-panes" style="display:flex;flex-wrap:wrap;gap:0">{panes}</div>'
+    return f'<div class="nbflow-panes" style="display:flex;flex-wrap:wrap">{panes}</div>'
 
 
 def _pane(pane: PaneView, *, many: bool) -> str:
     _, colour, _ = BAKED[pane.state]
-    time = "" if pane.elapsed is None else seconds_text(pane.elapsed)
-    width = "100%" if pane.is_join else "180px" if many else "260px"
+    width = "100%" if pane.is_join else "190px" if many else "260px"
+    height = "12em" if many else "32em"
     return (
         f'<div class="nbflow-pane" data-branch="{escape(pane.branch)}" data-state="{pane.state}"'
-        f' style="flex:1 1 {width};min-width:0;box-sizing:border-box;padding:8px 12px;'
-        f'border-top:3px solid {colour};border-right:1px solid {LINE}">'
-        f'<div><span style="color:{colour};font-weight:bold" title="{pane.state}">{pane.glyph}</span>'
+        f' style="flex:1 1 {width};{_PANE};border-top:3px solid {colour}">'
+        f'<div><span style="color:{colour};font-weight:bold">{pane.glyph}</span>'
         f" <strong>{escape(pane.branch)}</strong>"
-        f' <span style="color:{MUTED}">{_state_text(pane, time)}</span></div>'
+        f' <span style="color:{MUTED}">{_status(pane)}</span></div>'
         f'<div style="color:{MUTED};font-size:12px">{escape(pane.detail)}</div>'
-        f'<div class="nbflow-pane-text" style="margin-top:4px;overflow:auto;overflow-wrap:anywhere;'
-        f'max-height:{"12em" if many else "32em"}">{"".join(blocks(pane))}</div></div>'
+        f'<div class="nbflow-pane-text" style="{_TEXT};max-height:{height}">'
+        f"{''.join(blocks(pane))}</div></div>"
     )
 
 
-def _state_text(pane: PaneView, time: str) -> str:
+def _status(pane: PaneView) -> str:
+    time = "" if pane.elapsed is None else seconds_text(pane.elapsed)
     return time if pane.state is State.DONE else f"{pane.state} {time}".strip()
-
-
-def _footer(totals: Totals) -> str:
-    return (
-        f'<div class="nbflow-total" style="border-top:1px solid {LINE};padding:6px 12px;color:{MUTED}">'
-        f"{escape(totals_text(totals))}</div>"
-    )

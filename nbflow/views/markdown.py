@@ -27,13 +27,15 @@ _STYLES = {
 }
 """How a tag looks inside a pane, where the page's own headings and margins would be too large."""
 
-_TAGS = set(
-    """
-    a abbr b blockquote br caption code col colgroup dd del details div dl dt em h1 h2 h3 h4 h5 h6
-    hr i ins kbd li mark ol p pre q s samp small span strong sub summary sup table tbody td tfoot
-    th thead tr u ul var wbr
-    """.split()
-)
+# fmt: off
+_TAGS = {
+    "a", "abbr", "b", "blockquote", "br", "caption", "code", "col", "colgroup", "dd", "del",
+    "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "ins",
+    "kbd", "li", "mark", "ol", "p", "pre", "q", "s", "samp", "small", "span", "strong", "sub",
+    "summary", "sup", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var",
+    "wbr",
+}
+# fmt: on
 
 _markdown = (
     MarkdownIt("commonmark", {"html": False, "breaks": True})

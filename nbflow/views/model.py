@@ -161,7 +161,11 @@ def pane(record: RunRecord, name: str, now: float | None = None) -> PaneView:
 
 
 def _pane(
-    record: RunRecord, name: str, id: str, tasks: Mapping[str, TaskRecord], now: float | None  # noqa: A002
+    record: RunRecord,
+    name: str,
+    key: str,
+    tasks: Mapping[str, TaskRecord],
+    now: float | None,
 ) -> PaneView:
     node = record.nodes[name]
     task = tasks.get(name) or TaskRecord(name, name)
@@ -169,7 +173,7 @@ def _pane(
     sources = [source for source in dict.fromkeys(node.inputs) if source in record.nodes]
     missing = [s for s in sources if s not in tasks or tasks[s].state is not State.DONE]
     return PaneView(
-        id=id,
+        id=key,
         branch=clean_name(name),
         state=task.state,
         kind=node.kind,

@@ -19,7 +19,8 @@ def text(record: RunRecord) -> str:
         >>> from nbflow.core.record import NodeInfo, TaskRecord
         >>> task = TaskRecord("joke", "joke", State.DONE, started=0.0, ended=1.2, chunks=["Ha."])
         >>> node = NodeInfo("joke", "prompt", (), "", "smollm2")
-        >>> print(text(RunRecord("r1", "cats", now=2.0, nodes={"joke": node}, tasks={"joke": task})))
+        >>> record = RunRecord("r1", "cats", now=2.0, nodes={"joke": node}, tasks={"joke": task})
+        >>> print(text(record))
         cats: running, 1 of 1 done
         <BLANKLINE>
         ✓ joke  done in 1.2 s · smollm2

@@ -25,6 +25,8 @@ FLAGS = ("template",)
 MODEL_WORDS = ("model", "temperature", "max_tokens", "seed")
 """Those of them that say how a model answers."""
 
+_AS_TEXT = r"If the line is text and no header, begin it with \[."
+
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](.*)")
 _NEARLY_A_NAME = re.compile(r"\s*(?=[^\W\d]|\d\w*[^\W\d])\w+(?:[\s-]+\w+){0,3}\s*")
 _OPTION = re.compile(rf"\s*(?:(?:{'|'.join(OPTION_WORDS)})\s*=|(?:{'|'.join(FLAGS)})\s*$)")
@@ -79,7 +81,9 @@ def slip(line: Place, following: str) -> CellError | None:
         unclosed = _UNCLOSED.fullmatch(text)
         if unclosed is None or not (unclosed["option"] or has_prompt):
             return None
-        return line.part(0, len(text)).error(f"this header isn't closed: {_header_like(text)}.")
+        return line.part(0, len(text)).error(
+            f"this header isn't closed: {_header_like(text)}. {_AS_TEXT}"
+        )
     inside, rest = match.groups()
     if not _NEARLY_A_NAME.fullmatch(inside):
         return None
@@ -96,7 +100,7 @@ def _misspelt(brackets: Place, rest: str, has_prompt: bool) -> CellError | None:
         return None
     return brackets.error(
         f"{inside!r} can't be the name of a node; a name is one word of letters, digits and "
-        rf"underscores, such as {_header_like(inside)}. For text that starts so, write \[."
+        f"underscores, such as {_header_like(inside)}. {_AS_TEXT}"
     )
 
 
@@ -167,7 +171,7 @@ def _no_option(word: Word) -> CellError:
             else f"{name} needs a value behind an equals sign, without spaces: {name}=..."
         )
     close = difflib.get_close_matches(word.key, OPTION_WORDS, n=1, cutoff=0.75)
-    guess = nearest(word.key, close) or r"If this line is text and no header, start it with \[."
+    guess = nearest(word.key, close) or _AS_TEXT
     return word.place.error(
         "behind a name come only options such as retries=2; the prompt starts on the next line. "
         f"{guess}"

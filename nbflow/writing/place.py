@@ -12,9 +12,10 @@ from nbflow.errors import CellError
 
 _OPENING = re.compile(r"""(?:[^\s"'=]*=)?(?=["'])""")
 _QUOTED = {
-    '"': re.compile(r'"((?:\\["\\]|[^"])*)"(?!\S)'),
-    "'": re.compile(r"'((?:\\['\\]|[^'])*)'(?!\S)"),
+    quote: re.compile(rf"{quote}((?:\\[{quote}\\]|\\(?![{quote}\\])|[^{quote}\\])*){quote}")
+    for quote in ("'", '"')
 }
+_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,8 @@ class Place:
 
     def error(self, problem: str) -> CellError:
         """What to raise about this piece."""
-        return CellError(problem, line=self.line, column=self.column, text=self.text)
+        shown = self.text[:_SHOWN_CHARACTERS]
+        return CellError(problem, line=self.line, column=self.column, text=shown)
 
     def part(self, start: int, end: int | None = None) -> Place:
         """A piece of this piece, by offsets from 0.
@@ -102,27 +104,30 @@ def _after_space(text: str, offset: int) -> int:
 def _word(place: Place, start: int) -> tuple[Word, int]:
     """The word at an offset, and the offset behind it."""
     opening = _OPENING.match(place.text, start)
-    if opening is None:
-        end = start
-        while end < len(place.text) and not place.text[end].isspace():
-            end += 1
-        raw = place.part(start, end)
-        key, equals, value = raw.text.partition("=")
-        at = len(key) + 1 if equals else 0
-        return Word(raw, raw.text, key, value if equals else None, raw.part(at)), end
-    quote = place.text[opening.end()]
-    quoted = _QUOTED[quote].match(place.text, opening.end())
+    if opening is not None:
+        return _quoted_word(place, opening)
+    end = start
+    while end < len(place.text) and not place.text[end].isspace():
+        end += 1
+    raw = place.part(start, end)
+    key, equals, value = raw.text.partition("=")
+    if not equals:
+        return Word(raw, raw.text, raw.text, None, raw), end
+    return Word(raw, raw.text, key, value, raw.part(len(key) + 1)), end
+
+
+def _quoted_word(place: Place, opening: re.Match[str]) -> tuple[Word, int]:
+    prefix, start, quote = opening[0], opening.end(), place.text[opening.end()]
+    quoted = _QUOTED[quote].match(place.text, start)
     if quoted is None:
-        raise _quote_error(place.part(opening.end()), quote)
+        raise place.part(start).error(f"the quote {quote} is not closed.")
+    end = quoted.end()
+    if place.text[end : end + 1].strip():
+        raise place.part(start).error(
+            f"the quote {quote} closes in the middle of a word; put a space behind it."
+        )
     value = re.sub(rf"\\([{quote}\\])", r"\1", quoted[1])
-    raw, written = place.part(start, quoted.end()), place.part(quoted.start(), quoted.end())
-    prefix = opening[0]
+    raw, written = place.part(opening.start(), end), place.part(start, end)
     if not prefix:
-        return Word(raw, value, value, None, written, quoted=True), quoted.end()
-    return Word(raw, prefix + value, prefix[:-1], value, written), quoted.end()
-
-
-def _quote_error(rest: Place, quote: str) -> CellError:
-    if re.match(rf"{quote}(?:\\.|[^{quote}])*{quote}", rest.text):
-        return rest.error(f"the quote {quote} closes in the middle of a word; put a space behind.")
-    return rest.error(f"the quote {quote} is not closed.")
+        return Word(raw, value, value, None, written, quoted=True), end
+    return Word(raw, prefix + value, prefix[:-1], value, written), end

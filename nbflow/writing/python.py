@@ -32,6 +32,7 @@ LATER_DECORATORS = frozenset({"each", "vote"})
 """Decorators of the contract that no version understands yet: refused, never ignored."""
 
 _FIRST_CODE = re.compile(r"(?:async\s+def|def|import|from)\s|@")
+_SHOWN_CHARACTERS = 300
 _NAME = re.compile(r"\w+")
 _DEF = re.compile(r"(?:async\s+)?def\s+(?=\w)")
 
@@ -64,7 +65,8 @@ class Function:
         self._define(namespace)
         defined = namespace.get(self.name)
         if not callable(defined):
-            raise self.place.error(f"its decorators made it {type(defined).__name__}, no function.")
+            made = type(defined).__name__
+            raise self._at_decorator(f"the decorators of {self.name} made it {made}, no function.")
         try:
             step = step_of(defined)
         except (FlowError, TypeError, ValueError) as error:
@@ -87,7 +89,7 @@ class Function:
             unknown = error.name if isinstance(error, NameError) else None
             guess = nearest(unknown, _close(unknown, namespace)) if unknown else ""
             raise place.error(
-                f"defining {self.name} raised {type(error).__name__}: {error}. {guess}".rstrip()
+                f"defining {self.name} raised {_short(error)}. {guess}".rstrip()
             ) from error
 
     def _refuse_decorators(self, namespace: Mapping[str, Any]) -> None:
@@ -116,9 +118,11 @@ class Function:
                 )
 
     def _at_decorator(self, problem: str) -> CellError:
-        for word, place in self.options.items():
-            if problem.startswith(f"{word} ") or repr(word) in problem:
-                return place.error(problem)
+        """The error at the option that it names first, else at the decorator."""
+        named = {problem.find(word): place for word, place in self.options.items()}
+        named.pop(-1, None)
+        if named:
+            return named[min(named)].error(problem)
         decorators = self.definition.decorator_list
         return (self.source.place(decorators[0]) if decorators else self.place).error(problem)
 
@@ -290,6 +294,11 @@ def _name_of(decorator: ast.expr) -> str:
     if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
         return called.attr if called.value.id == "nbflow" else ""
     return called.id if isinstance(called, ast.Name) else ""
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def _close(name: str, namespace: Mapping[str, Any]) -> list[str]:

@@ -77,12 +77,9 @@ class Source:
         for number in range(start, stop + 1):
             whole = _line(number, self.shown)
             compiled = self.compiled_lines[number - 1]
-            if compiled != whole.text:
-                yield whole.stripped()
-                continue
             begin = _characters(compiled, node.col_offset) if number == start else 0
-            end = _characters(compiled, node.end_col_offset) if number == stop else None
-            yield whole.part(begin, end)
+            end = _characters(compiled, node.end_col_offset if number == stop else None)
+            yield _part(whole, compiled, begin, end)
 
     def text_of(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
         """A function as it was written, with its decorators."""
@@ -152,13 +149,13 @@ def _refused(error: Exception, shown: Sequence[str], compiled: Sequence[str]) ->
     number = error.lineno
     if not 1 < number <= len(shown) or not shown[number - 1].strip():
         return _first_code(shown, last=True).stripped().error(problem)
-    line = _line(number, shown)
-    column = error.offset or 0
-    if compiled[number - 1] != line.text or not 1 <= column <= len(line.text.rstrip()):
+    line, compiled_line = _line(number, shown), compiled[number - 1]
+    start = (error.offset or 0) - 1
+    if not 0 <= start < len(compiled_line.rstrip()):
         return line.stripped().error(problem)
-    end = error.end_offset or 0
-    stop = end - 1 if error.end_lineno == number and end > column else None
-    return line.part(column - 1, stop).error(problem)
+    ends_here = error.end_lineno == number and (error.end_offset or 0) > start + 1
+    stop = (error.end_offset or 0) - 1 if ends_here else len(compiled_line)
+    return _part(line, compiled_line, start, stop).stripped().error(problem)
 
 
 def _first_code(shown: Sequence[str], *, last: bool = False) -> Place:
@@ -173,3 +170,14 @@ def _line(number: int, shown: Sequence[str]) -> Place:
 def _characters(text: str, column_bytes: int | None) -> int:
     """A column as the syntax tree counts it, in bytes of UTF-8, in characters."""
     return len(text.encode()[:column_bytes].decode(errors="replace"))
+
+
+def _part(shown: Place, compiled: str, start: int, stop: int) -> Place:
+    """A part of a compiled line as it stands in the cell; the whole line if it was rewritten.
+
+    Example:
+        >>> _part(Place(2, 1, "  x = y"), "x = y", 4, 5), _part(Place(2, 1, "!ls"), "run()", 0, 3)
+        (Place(line=2, column=7, text='y'), Place(line=2, column=1, text='!ls'))
+    """
+    shift = shown.text.find(compiled)
+    return shown.stripped() if shift < 0 else shown.part(shift + start, shift + stop)

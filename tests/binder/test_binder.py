@@ -20,7 +20,13 @@ _NOT_IN_A_CLONE = shutil.ignore_patterns(
 def run(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
     """Run a command to its end; what it printed. One that fails shows all it said."""
     done = subprocess.run(
-        command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        check=False,
+        cwd=cwd,
+        env=env,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}"
     return done.stdout
@@ -30,8 +36,11 @@ def python_of_runtime_txt() -> str:
     """The Python that `runtime.txt` names, or this one where that isn't installed."""
     name = (BINDER / "runtime.txt").read_text().strip().replace("-", "", 1)
     found = shutil.which(name)
-    works = found and subprocess.run([found, "--version"], capture_output=True).returncode == 0
-    return found if found and works else sys.executable
+    if found is None:
+        return sys.executable
+    # A version manager's stand-in for a Python may be there without that Python.
+    asked = subprocess.run([found, "--version"], check=False, capture_output=True)
+    return found if asked.returncode == 0 else sys.executable
 
 
 @pytest.fixture

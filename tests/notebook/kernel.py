@@ -42,7 +42,11 @@ class Kernel:
     def __init__(self, **environment: str) -> None:
         self.manager = KernelManager()
         self.manager.kernel_spec.argv = [
-            sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}",
+            sys.executable,
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
         ]
         self.manager.start_kernel(env={**os.environ, **environment})
         self.client = self.manager.client()

@@ -73,7 +73,9 @@ def test_the_interrupt_cancels_every_branch_and_says_so_shortly(kernel):
     cell = kernel.finish(started)
     assert cell.error.startswith("RunCancelled: cancelled after")
     assert "Traceback" not in cell.shown_error
-    assert kernel.run("run.status.value, [t.state.value for t in run.record.tasks.values()]").text in (
+    assert kernel.run(
+        "run.status.value, [t.state.value for t in run.record.tasks.values()]"
+    ).text in (
         "('cancelled', ['done', 'cancelled', 'cancelled'])",
         "('cancelled', ['cancelled', 'cancelled', 'cancelled'])",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 from hypothesis import example, given
@@ -11,6 +12,7 @@ from nbflow.errors import CellError
 from nbflow.models import Message, Model
 from nbflow.writing.cell import Cell, parse
 from nbflow.writing.completion import complete
+from nbflow.writing.header import is_header, slip
 from nbflow.writing.place import Place, words
 from nbflow.writing.prompt import fill, placeholders
 
@@ -23,18 +25,19 @@ class Mute(Model):
 
 
 PIECES = [
-    "[joke]", "[my joke]", "[1st]", "[ ]", "[x](y)", "[joke", "joke]", "joke:", "poem: a", "{topic}",
-    "{joke}", "{poem}", "{{x}}", "{", "}", "\\[joke]", "\\[ x \\]", "retries=2", "retries", "=", "template",
-    "model=smollm2", "model=mute", "votes=5", "for x in y", "wait=any", "temperature=hot", "'", '"', '"a b"',
-    "def joke(topic):", "def poem(joke): '{joke}'", "async def facts(): 'x'", "@node(retries=1)",
-    "@node", "@vote(3)", "import os", "from x import y", "    'About {topic}'", "    return 1", "lambda",
-    "%time 1", "!ls", "# a comment", "-j", "4", "-m", "mute", "-o", "run", "--on-error", "stop", "--bg",
-    "--timeout=5", "--reuse", "--dry-run", "topic=cats", "é", "日本", "²", "\t", " ", "\u2028", "\x0c", "\x00",
-    "(", ")", ",", "\\", "f'{topic}'", "*args", "/",
+    "[joke]", "[my joke]", "[1st]", "[ ]", "[x](y)", "[joke", "joke]", "joke:", "poem: a",
+    "{topic}", "{joke}", "{poem}", "{{x}}", "{", "}", "\\[joke]", "\\[ x \\]", "retries=2",
+    "retries", "=", "template", "model=smollm2", "model=mute", "votes=5", "for x in y", "wait=any",
+    "temperature=hot", "'", '"', '"a b"', "def joke(topic):", "def poem(joke): '{joke}'",
+    "async def facts(): 'x'", "@node(retries=1)", "@node", "@vote(3)", "import os",
+    "from x import y", "    'About {topic}'", "    return 1", "lambda", "%time 1", "!ls",
+    "# a comment", "-j", "4", "-m", "mute", "-o", "run", "--on-error", "stop", "--bg",
+    "--timeout=5", "--reuse", "--dry-run", "topic=cats", "é", "日本", "²", "\t", " ", "\u2028",
+    "\x0c", "\x00", "(", ")", ",", "\\", "f'{topic}'", "*args", "/",
 ]  # fmt: skip
 
 texts = st.one_of(st.text(), st.lists(st.sampled_from(PIECES)).map(" ".join))
-lines = texts.map(lambda text: text.replace("\n", " ").replace("\r", " "))
+lines = texts.map(lambda text: " ".join(text.split()))
 bodies = st.lists(texts).map("\n".join)
 names = st.from_regex(r"[a-zé_][a-z0-9_]{0,5}", fullmatch=True)
 
@@ -73,10 +76,9 @@ def test_any_text_is_a_cell_or_one_error_that_points_at_the_text_it_quotes(line,
         assert "\n" not in came.problem or "\n" in came.text
 
 
-@given(lines.map(lambda line: f"{line} --help"), bodies)
+@given(lines.map(lambda line: re.sub(r"[\"']", "", line) + " --help"), bodies)
 def test_help_never_fails_on_the_body(line, body):
-    came = bound(line, body)
-    assert isinstance(came, CellError) or came.line.help or "--help" not in line.split()
+    assert parse(line, body).line.help
 
 
 @given(
@@ -108,8 +110,6 @@ def escaped(prompt: str) -> str:
 
 
 def is_escapable(line: str) -> bool:
-    from nbflow.writing.header import is_header, slip
-
     bare = line.lstrip("\\")
     return is_header(bare) or slip(Place(1, 1, bare), "text") is not None
 

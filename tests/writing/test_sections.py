@@ -40,9 +40,9 @@ def test_windows_line_ends_are_line_ends():
     "line",
     [
         "[a link](http://x)", "[link](http://x)", "[link][1]", "[link]: http://x", "[ ] todo",
-        "[1] a footnote", "[1]", "[]", "[...]", "[a, b, c]", "[[wiki]]", "- [x] done", " [indented]",
-        "[un]believable", "[laughs], he said", '["a", "b"]', "[", "# [x]", "[Your Name]",
-        "[see the long list of things below]",
+        "[1] a footnote", "[1]", "[]", "[...]", "[a, b, c]", "[[wiki]]", "- [x] done", "[laughs]!",
+        " [indented]", "[un]believable", "[laughs], he said", '["a", "b"]', "[", "# [x]",
+        "[Your Name]", "[see the long list of things below]",
     ],
 )  # fmt: skip
 def test_any_other_line_with_a_bracket_is_text(line):
