@@ -7,6 +7,7 @@ nothing: nest-asyncio2 is applied when someone first asks for a sync answer insi
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -78,7 +79,13 @@ def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, 
 
     nest_asyncio2.apply(loop)
     task = loop.create_task(coroutine)
-    with _cancelled_by_interrupt(loop, task) as interrupted:
+    interrupted: list[bool] = []
+
+    def cancel() -> None:
+        interrupted.append(True)
+        loop.call_soon_threadsafe(task.cancel)
+
+    with interruptible(cancel):
         try:
             return loop.run_until_complete(task)
         except asyncio.CancelledError:
@@ -88,47 +95,30 @@ def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, 
 
 
 @contextmanager
-def _cancelled_by_interrupt(
-    loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]
-) -> Iterator[list[int]]:
-    """Let the first SIGINT cancel the task and a second one raise where it falls.
-
-    Yields:
-        A list that is empty until an interrupt came.
-    """
-    interrupted: list[int] = []
-
-    def cancel(number: int, _frame: FrameType | None) -> None:
-        interrupted.append(number)
-        if len(interrupted) > 1:
-            raise KeyboardInterrupt
-        loop.call_soon_threadsafe(task.cancel)
-
-    with interrupting_branches(cancel):
-        yield interrupted
-
-
-@contextmanager
-def interrupting_branches(otherwise: Handler | None = None) -> Iterator[None]:
-    """Have SIGINT raise in a branch that keeps the loop to itself, and do as before elsewhere.
+def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
+    """Have SIGINT cancel something while the context is open; a second one does as before.
 
     A coroutine that computes, or sleeps with `time.sleep`, never lets the loop hear of a cancel.
     When the signal falls into such a branch it raises `KeyboardInterrupt` there, which the
     scheduler takes as a cancel of the run.
 
     Args:
-        otherwise: What to do when it falls elsewhere; None for what was done before.
+        cancel: Called from the signal handler, so it may only leave a word for the loop.
     """
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
     before = signal.getsignal(signal.SIGINT)
-    act = otherwise or (before if callable(before) else signal.default_int_handler)
+    again: Handler = before if callable(before) else signal.default_int_handler
+    presses = itertools.count()
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         if current_task.get() is not None:
             raise KeyboardInterrupt
-        act(number, frame)
+        if next(presses) == 0:
+            cancel()
+        else:
+            again(number, frame)
 
     signal.signal(signal.SIGINT, on_interrupt)
     try:

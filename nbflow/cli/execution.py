@@ -103,14 +103,14 @@ class _Client(NotebookClient):
         self._next_message, channel.get_msg = channel.get_msg, self._message_of_a_cell
         return client
 
-    async def _message_of_a_cell(self, timeout: float | None = None) -> dict[str, Any]:
+    async def _message_of_a_cell(self, **options: Any) -> dict[str, Any]:
         """The next message that belongs to one cell.
 
         nbclient drops what comes of a cell that has ended. But a run that a cell left in the
         background goes on: its events and what it changes on its board are taken here.
         """
         while True:
-            message: dict[str, Any] = await self._next_message(timeout=timeout)
+            message: dict[str, Any] = await self._next_message(**options)
             if message["msg_type"] not in _OF_ANY_CELL:
                 return message
             self.process_message(message, self.nb.cells[self._cell], self._cell)

@@ -170,6 +170,12 @@ class Run:
         else:
             self._loop.call_soon_threadsafe(self._cancel, name)
 
+    def cancel_soon(self) -> None:
+        """Cancel the run from a signal handler: nothing starts any more, what runs is told next."""
+        if self._scheduler is not None and self._loop is not None and not self._loop.is_closed():
+            self._scheduler.closing = True
+            self._loop.call_soon_threadsafe(self._scheduler.cancel)
+
     def _cancel(self, name: str | None) -> None:
         assert self._scheduler is not None
         if name is None:

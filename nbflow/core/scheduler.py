@@ -58,6 +58,8 @@ class Scheduler:
         self.results: dict[str, Any] = {}
         self.errors: dict[str, BaseException] = {}
         self.cancelled = False
+        self.closing = False
+        """True once no branch may start any more; set before the cancel that follows at once."""
         self._topology = topology
         self._values = values
         self._options = options
@@ -125,6 +127,8 @@ class Scheduler:
         running = [task for task in meant if task.state is State.RUNNING]
         for task in running:
             task.cancel()
+            if not task.began:  # asyncio drops a coroutine that is cancelled before its first step
+                self._settle(task, State.CANCELLED)
         if running:
             timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abandon)
             self._timers.append(timer)
@@ -148,9 +152,12 @@ class Scheduler:
 
     async def _execute(self, task: Task) -> None:
         """Run one task to its end. Never raises: how it ended is told by settling it."""
+        task.began = True
         current_task.set(task)
         node = self._topology.nodes[task.node]
         try:
+            if self.closing:
+                raise asyncio.CancelledError
             result, streamed = await self._attempt(task, node)
             data: dict[str, Any] = {} if streamed else {"text": text_of(result)}
             if self._describe is not None and node.kind == "python":

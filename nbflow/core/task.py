@@ -43,6 +43,8 @@ class Task:
         self.id = id
         self._node = node
         self.state = State.QUEUED
+        self.began = False
+        """True once its coroutine has taken its first step."""
         self.cancelled = False
         self.asyncio_task: asyncio.Task[None] | None = None
         self._emit = emit

@@ -20,12 +20,12 @@ from nbflow.models.protocol import Message, Model, Settings
 
 NAME = "smollm2"
 
-TEMPERATURE = 0.5
+TEMPERATURE = 0.3
 """Low, for a small model soon loses the thread, but not so low that votes are all the same."""
 
 MAX_TOKENS = 256
-REPEAT_PENALTY = 1.15
-"""Without it, it says the same sentence again and again."""
+REPEAT_PENALTY = 1.1
+"""With less it repeats its sentences; with more it avoids the words of the question, so the answer."""
 
 
 def is_installed() -> bool:

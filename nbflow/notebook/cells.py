@@ -94,7 +94,7 @@ async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool)
     finish = _in_no_cell(board.finish) if cell.line.bg else board.finish
     run.subscribe(_at_end(finish, capture.release))
     try:
-        with blocking.interrupting_branches():
+        with blocking.interruptible(run.cancel_soon):
             run.start()
             board.show()
             if not cell.line.bg:

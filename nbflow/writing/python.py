@@ -17,16 +17,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType
-from typing import Any, TypeAlias
+from typing import Any
 
 from nbflow.errors import CellError, FlowError, nearest
 from nbflow.writing.flow import Step, node, step_of
 from nbflow.writing.place import Place
-from nbflow.writing.prompt import placeholders
+from nbflow.writing.python_prompt import Definition, check_prompt, prompt_of
 from nbflow.writing.source import Source, read_source
 from nbflow.writing.variables import suggested
-
-Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 LATER_DECORATORS = frozenset({"each", "vote"})
 """Decorators of the contract that no version understands yet: refused, never ignored."""
@@ -71,7 +69,7 @@ class Function:
             step = step_of(defined)
         except (FlowError, TypeError, ValueError) as error:
             raise self.place.error(str(error)) from None
-        if _prompt_of(self.definition) is None:  # so a docstring above a `pass` stays one
+        if prompt_of(self.definition) is None:  # so a docstring above a `pass` stays one
             text = self.source.text_of(self.definition)
             step = dataclasses.replace(step, function=defined, source=text)
         if step.kind != "prompt":
@@ -105,7 +103,7 @@ class Function:
     def _refuse_unused(self, step: Step) -> None:
         """Refuse what would be ignored: a decorated prompt, options of a model that isn't asked."""
         decorators = self.definition.decorator_list
-        if _prompt_of(self.definition) is not None and decorators:
+        if prompt_of(self.definition) is not None and decorators:
             raise self.source.place(decorators[0]).error(
                 "with this decorator the function is no prompt any more, and nothing would be "
                 "asked; a prompt takes no decorator but @node(...)."
@@ -222,7 +220,7 @@ def _function(definition: Definition, source: Source, features: int) -> Function
     parameters = (*arguments.args, *arguments.kwonlyargs)
     reads = {argument.arg: source.place(argument, _NAME) for argument in parameters}
     place = source.place(definition, _NAME, after=_DEF)
-    _check_prompt(definition, place, reads, source)
+    check_prompt(definition, place, reads, source)
     return Function(
         name=definition.name,
         place=place,
@@ -242,51 +240,6 @@ def _keywords(definition: Definition, source: Source) -> dict[str, Place]:
         for keyword in decorator.keywords
         if keyword.arg is not None
     }
-
-
-def _check_prompt(
-    definition: Definition, place: Place, reads: Mapping[str, Place], source: Source
-) -> None:
-    lone = _lone_expression(definition)
-    if isinstance(lone, ast.JoinedStr):
-        raise source.place(lone).error(
-            "an f-string is code whose value nobody takes; without the f it is a prompt, and its "
-            "{names} are filled in."
-        )
-    text = _prompt_of(definition)
-    if lone is None or text is None:
-        return
-    if not text.strip():
-        raise place.error(f"the prompt of {definition.name!r} is empty.")
-    for hole in placeholders(text):
-        if hole.name not in reads:
-            shown = next(_holes(lone, hole.name, source), place)
-            parameters = ", ".join([*reads, hole.name])
-            raise shown.error(
-                f"{hole.name!r} is no parameter of {definition.name}, and a function reads its "
-                f"parameters: def {definition.name}({parameters}). "
-                f"{nearest(hole.name, reads)}".rstrip()
-            )
-
-
-def _lone_expression(definition: Definition) -> ast.expr | None:
-    body = definition.body[0]
-    return body.value if len(definition.body) == 1 and isinstance(body, ast.Expr) else None
-
-
-def _prompt_of(definition: Definition) -> str | None:
-    """The string that is the whole body of a function; None if there is more or other."""
-    lone = _lone_expression(definition)
-    value = lone.value if isinstance(lone, ast.Constant) else None
-    return value if isinstance(value, str) else None
-
-
-def _holes(text: ast.expr, name: str, source: Source) -> Iterator[Place]:
-    """Where `{name}` stands in a string, as its author wrote it."""
-    for line in source.places(text):
-        for hole in placeholders(line.text):
-            if hole.name == name:
-                yield line.part(hole.offset, hole.offset + len(name) + 2)
 
 
 def _name_of(decorator: ast.expr) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Dialog, Locator, Page, expect
 
-from .servers import JupyterServer
+from .servers import FrontEnd, JupyterServer
 
 KERNEL_SECONDS = 60.0
 
@@ -116,6 +116,18 @@ class NotebookPage:
             "theme => window.jupyterapp.commands.execute('apputils:change-theme', { theme })", name
         )
         self.page.locator(f'body[data-jp-theme-name="{name}"]').wait_for(state="attached")
+
+    def make_cells_wide(self, pixels: int) -> None:
+        """Size the window so that cells are so many pixels wide."""
+        if self.server.front_end is FrontEnd.LAB:
+            self.page.evaluate(
+                "() => window.jupyterapp.commands.execute('application:toggle-left-area')"
+            )
+            expect(self.page.locator("#jp-left-stack")).to_be_hidden()
+        size = self.page.viewport_size
+        assert size is not None
+        width = self.cell(0).evaluate("cell => cell.clientWidth")
+        self.page.set_viewport_size({**size, "width": size["width"] + pixels - width})
 
     # What a person sees
 

@@ -228,6 +228,18 @@ async def test_cancelling_one_branch_leaves_the_others(start):
     assert run.status is RunState.CANCELLED
 
 
+async def test_a_run_cancelled_before_its_branches_took_a_step_ends_at_once(start, caplog):
+    async def never():
+        raise AssertionError("must not run")
+
+    run = start(node(never))
+    await asyncio.sleep(0)
+    run.cancel()
+    with pytest.raises(RunCancelled):
+        await run
+    assert caplog.text == ""
+
+
 async def test_cancel_may_come_from_another_thread(start):
     async def endless():
         await asyncio.Event().wait()
