@@ -11,7 +11,11 @@ import pytest
 
 def test_the_import_contracts_hold() -> None:
     pytest.importorskip("importlinter", reason="import-linter is of the extra [dev]")
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()"]
+    command = [
+        sys.executable,
+        "-c",
+        "from importlinter.cli import lint_imports_command as main; main()",
+    ]
     root = Path(__file__).parents[1]
     done = subprocess.run(command, cwd=root, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,100 @@
+"""Makes the README's pictures, from a real JupyterLab: `python -m tests.browser.screenshots`.
+
+Needs a Chromium on the PATH. The cell is the README's own; a scripted model answers it, so that the
+pictures show the board and not what a tiny model happens to say.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from .chromium import launch
+from .page import NotebookPage
+from .servers import FrontEnd, JupyterServer
+
+IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
+WIDTH, HEIGHT = 1040, 760
+
+SETUP = """\
+%load_ext nbflow
+import asyncio
+from nbflow.testing import ScriptedModel
+
+TEXTS = {
+    "joke": "Why did the cat sit on the laptop?\\n\\n*To keep an eye on the mouse.*",
+    "story": "Miso guarded the bakery by night. Nobody had asked her to, but the flour was warm "
+    "and the mice were polite.\\n\\nOne evening a burglar came in by the window. He saw **two green "
+    "lamps** in the dark, and then the lamps blinked. He has been a baker ever since.",
+    "poem": "Soft paws on the stair,\\na question mark for a tail;\\nthe moon pours her milk,\\n"
+    "and the night holds its breath\\nfor the length of one leap.",
+}
+scripted = ScriptedModel(TEXTS, chunk_delay_seconds=0.18, name="scripted")
+"""
+
+CELL = """\
+%%fanout topic=cats -m scripted -o run
+[joke]
+Write a joke about {topic}
+
+[story] max_tokens=80
+Write a short story about {topic}
+
+[poem]
+Write a poem about {topic}
+
+[combined] template
+{story}
+
+And now for something shorter: {joke}
+"""
+
+
+def main() -> int:
+    """Make every picture; returns the exit code."""
+    IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as home, sync_playwright() as playwright:
+        browser = launch(playwright)
+        server = JupyterServer.start(FrontEnd.LAB, Path(home))
+        try:
+            for theme in ("Light", "Dark"):
+                print(*_pictures(browser, server, theme), sep="\n")
+        finally:
+            server.stop()
+            browser.close()
+    return 0
+
+
+def _pictures(
+    browser: Browser, server: JupyterServer, theme: Literal["Light", "Dark"]
+) -> list[Path]:
+    """The board while it runs, in one theme, and in the light one also when it has ended."""
+    size = {"width": WIDTH, "height": HEIGHT}
+    context = browser.new_context(viewport=size, device_scale_factor=2)
+    notebook = NotebookPage(context.new_page(), server)
+    notebook.open_new(f"cats-{theme.lower()}.ipynb", SETUP, CELL)
+    notebook.use_theme(theme)
+    notebook.run_to_end(0, 1)
+    notebook.make_cells_wide(WIDTH - 40)
+    notebook.run(1)
+    notebook.wait_pane(1, "poem", "question mark")
+    made = [_picture(notebook, IMAGES / f"fanout-{theme.lower()}.png")]
+    notebook.wait_prompt(1, "[2]", seconds=60)
+    expect(notebook.output(1)).to_contain_text("for the length of one leap")
+    if theme == "Light":
+        made.append(_picture(notebook, IMAGES / "fanout-done.png"))
+    context.close()
+    return made
+
+
+def _picture(notebook: NotebookPage, path: Path) -> Path:
+    notebook.cell(1).screenshot(path=path)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())
