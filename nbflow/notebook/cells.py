@@ -65,6 +65,7 @@ async def await_cell(
     if cell.line.help:
         print(help_text)  # noqa: T201 - help is printed
         return
+    cell.check_names(shell.user_ns)
     await _run_statements(shell, cell)
     bound = cell.bind(shell.user_ns)
     if cell.line.dry_run:

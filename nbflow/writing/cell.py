@@ -93,10 +93,29 @@ class Cell:
         options = self._options(namespace)
         self._check_models(steps, "model" in options)
         try:
-            flow = Flow(*steps).options(**options)
+            flow = Flow(*steps, name=self.line.out or "").options(**options)
         except FlowError as error:
             raise self.magic.error(str(error)) from None
         return Bound(flow, inputs, hidden)
+
+    def check_names(self, namespace: Mapping[str, Any]) -> None:
+        """Refuse a name that nothing can stand for, before the cell's statements run.
+
+        Without statements this says nothing that `bind` doesn't say.
+
+        Raises:
+            CellError: a name that neither the cell, its statements nor the namespace has.
+        """
+        if self.statements is None or _NAMES_UNSEEN & {*self.statements.co_names}:
+            return
+        if ("*",) in self.statements.co_consts:  # from module import *
+            return
+        names = {draft.name for draft in self.drafts}
+        there = {*names, *self.line.values, *self.statements.co_names}
+        for draft in self.drafts:
+            for name, place in draft.required.items():
+                if name not in there and not is_variable(name, namespace):
+                    raise place.error(self._unknown(name, names - {draft.name}, namespace))
 
     def _inputs(
         self, steps: list[Step], names: set[str], namespace: Mapping[str, Any]
@@ -157,6 +176,10 @@ class Cell:
                     default_model()
                 except ModelError as error:
                     raise draft.place.error(str(error)) from error
+
+
+_NAMES_UNSEEN = frozenset({"exec", "eval", "get_ipython", "globals", "vars", "locals"})
+"""What can define variables that a cell's code doesn't name."""
 
 
 def _checked(name: str, step: Step, place: Place, namespace: Mapping[str, Any]) -> Any:

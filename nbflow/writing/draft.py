@@ -29,6 +29,10 @@ class Draft(Protocol):
         """The names it reads, each where it first stands."""
 
     @property
+    def required(self) -> Mapping[str, Place]:
+        """Those of them that must stand for something, as far as its text tells."""
+
+    @property
     def options(self) -> Mapping[str, Place]:
         """Where each of its options stands."""
 

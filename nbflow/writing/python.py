@@ -57,6 +57,19 @@ class Function:
     code: CodeType
     source: Source
 
+    @property
+    def required(self) -> Mapping[str, Place]:
+        """The names that must stand for something; none where a decorator may change them."""
+        if any(_name_of(decorator) != "node" for decorator in self.definition.decorator_list):
+            return {}
+        arguments = self.definition.args
+        positional = [*arguments.posonlyargs, *arguments.args]
+        optional = positional[len(positional) - len(arguments.defaults) :]
+        pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        optional += [argument for argument, default in pairs if default is not None]
+        left_out = {argument.arg for argument in optional}
+        return {name: place for name, place in self.reads.items() if name not in left_out}
+
     def step(self, namespace: dict[str, Any]) -> Step:
         """Define the function in the namespace, as a normal cell would, and make it a node."""
         self._refuse_decorators(namespace)

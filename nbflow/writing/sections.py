@@ -39,6 +39,11 @@ class Section:
     words: Mapping[str, Any]
     options: Mapping[str, Place]
 
+    @property
+    def required(self) -> Mapping[str, Place]:
+        """The names that must stand for something: every placeholder."""
+        return self.reads
+
     def step(self, namespace: dict[str, Any]) -> Step:
         """The node; a `model` that is the name of a variable becomes that variable's value."""
         said = dict(self.words)
