@@ -74,7 +74,8 @@ class Narrator:
 
 
 def _heading(record: RunRecord) -> str:
-    values = ", ".join(f"{name} = {plain(value)}" for name, value in record.values.items())
+    # What stays hidden, such as a notebook's variable, has a name and no text.
+    values = ", ".join(f"{name} = {plain(value)}" for name, value in record.values.items() if value)
     names = ", ".join(plain(name) for name in record.nodes)
     return f"{names} ({values})" if values else names
 

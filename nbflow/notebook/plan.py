@@ -19,10 +19,8 @@ def plan_text(run: Run) -> str:
         f"{count} to {name}" for name, count in Counter(n.detail for n in asked).items()
     )
     characters = sum(len(node.source) for node in asked)
-    lines = [
-        f"{len(nodes)} nodes, {edges} edges, {len(asked)} model calls"
-        f"{f': {calls}' if calls else ''}.",
-    ]
+    to = f": {calls}" if calls else ""
+    lines = [f"{len(nodes)} nodes, {edges} edges, {len(asked)} model calls{to}."]
     if asked:
         tokens = round(characters / CHARACTERS_PER_TOKEN)
         lines.append(f"About {tokens} tokens of prompts, and whatever is filled into them.")

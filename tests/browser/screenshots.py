@@ -18,7 +18,7 @@ from .page import NotebookPage
 from .servers import FrontEnd, JupyterServer
 
 IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
-WIDTH, HEIGHT = 1040, 760
+WIDTH, HEIGHT = 1040, 1200
 
 SETUP = """\
 %load_ext nbflow
@@ -28,8 +28,8 @@ from nbflow.testing import ScriptedModel
 TEXTS = {
     "joke": "Why did the cat sit on the laptop?\\n\\n*To keep an eye on the mouse.*",
     "story": "Miso guarded the bakery by night. Nobody had asked her to, but the flour was warm "
-    "and the mice were polite.\\n\\nOne evening a burglar came in by the window. He saw **two green "
-    "lamps** in the dark, and then the lamps blinked. He has been a baker ever since.",
+    "and the mice were polite.\\n\\nOne evening a burglar came in by the window. He saw **two "
+    "green lamps** in the dark, and then the lamps blinked. He has been a baker ever since.",
     "poem": "Soft paws on the stair,\\na question mark for a tail;\\nthe moon pours her milk,\\n"
     "and the night holds its breath\\nfor the length of one leap.",
 }
@@ -81,7 +81,8 @@ def _pictures(
     notebook.run_to_end(0, 1)
     notebook.make_cells_wide(WIDTH - 40)
     notebook.run(1)
-    notebook.wait_pane(1, "poem", "question mark")
+    notebook.wait_pane(1, "poem", "moon")
+    expect(notebook.pane(1, "joke")).to_have_attribute("data-state", "done")
     made = [_picture(notebook, IMAGES / f"fanout-{theme.lower()}.png")]
     notebook.wait_prompt(1, "[2]", seconds=60)
     expect(notebook.output(1)).to_contain_text("for the length of one leap")

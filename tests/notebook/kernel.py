@@ -61,8 +61,8 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
     def start(self, code: str) -> str:
-        """Send a cell and return its message id at once."""
-        return str(self.client.execute(code))
+        """Send a cell and return its message id at once; an error doesn't abort the cells after it."""
+        return str(self.client.execute(code, stop_on_error=False))
 
     def run(self, code: str) -> Cell:
         """Run a cell to its end."""

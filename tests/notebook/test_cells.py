@@ -39,9 +39,9 @@ def test_what_stands_in_the_notebook_afterwards_needs_no_kernel(kernel):
 
 def test_a_mistake_is_one_paragraph_before_anything_runs(kernel):
     cell = kernel.run("ran = []\n")
-    cell = kernel.run("%%fanout topic=cats\nran.append(0)\ndef a(topc): ran.append(1)")
+    cell = kernel.run("%%fanout topic=cats\nimport math\nran.append(0)\ndef a(topc): 1")
     assert cell.status == "error"
-    assert "line 3, column 7" in cell.error
+    assert "line 4, column 7" in cell.error
     assert "'topic'" in cell.error
     assert "Traceback" not in cell.shown_error
     assert len(cell.shown_error.splitlines()) == 1
