@@ -77,7 +77,9 @@ def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, 
         )
     import nest_asyncio2  # noqa: PLC0415 - patches nothing until applied, and few need it
 
+    asyncio_run = asyncio.run
     nest_asyncio2.apply(loop)
+    asyncio.run = asyncio_run  # it is other people's, and nest-asyncio2's closes no loop
     task = loop.create_task(coroutine)
     interrupted: list[bool] = []
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbflow import blocking
 from nbflow.errors import ModelError
 from nbflow.models import Settings
 from nbflow.testing import Call, Clock, ScriptedModel, words
@@ -63,7 +64,7 @@ def test_a_scripted_answer_arrives_whole_in_words(text):
     async def main():
         return [chunk.content async for chunk in ScriptedModel(text).astream("x")]
 
-    chunks = asyncio.run(main())
+    chunks = blocking.run(main())
     assert "".join(chunks) == text
     assert chunks == [*words(text), ""]
 

@@ -7,11 +7,13 @@ what it needs when it runs, so that `nbflow --help` is quick and works without a
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from nbflow.cli import demo, lab, pull
+from nbflow.cli.terminal import plain
 from nbflow.errors import NbflowError
 
 INTERRUPTED = 130
@@ -29,13 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage: nbflow lab ...
         0
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may lack some of our signs
     try:
         options, others = _parser().parse_known_args(arguments)
         return _run(options, others)
     except SystemExit as stopped:  # argparse's way to end after --help or a mistake
         return stopped.code if isinstance(stopped.code, int) else 1
     except NbflowError as error:
-        print(f"nbflow: {error}", file=sys.stderr)
+        # What a cell or a model has said may be part of it.
+        said = "\n".join(map(plain, str(error).splitlines()))
+        print(f"nbflow: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("nbflow: interrupted", file=sys.stderr)

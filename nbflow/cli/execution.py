@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,7 @@ def execute(
 
     Raises:
         NbflowError: a cell failed that isn't tagged `raises-exception`, or the kernel died.
+        KeyboardInterrupt: SIGINT or SIGTERM came; the kernel was ended first.
     """
     client = _Client(notebook, listener)
     # What a kernel says on its own streams is no output, but it is asked for when it has died.
@@ -56,7 +59,9 @@ def execute(
             raise NbflowError(
                 f"{client.place} failed with {error.ename}: {_first_line(error.evalue)}"
             ) from error
-        except DeadKernelError as error:
+        except (DeadKernelError, asyncio.CancelledError) as error:
+            if client.interrupted:
+                raise KeyboardInterrupt from None
             said.seek(0)
             last = said.read().decode(errors="replace").strip()[-800:]
             raise NbflowError(f"the kernel died at {client.place}. It said: {last}") from error
@@ -90,6 +95,8 @@ class _Client(NotebookClient):
             on_cell_execute=self._enter,
         )
         self.comm_open_handlers[relay.TARGET] = lambda _message: _Ear(listener)
+        self.interrupted = False
+        """Whether SIGINT or SIGTERM has come."""
         self._cell = 0
         self._next_message: Any = None
 
@@ -101,7 +108,22 @@ class _Client(NotebookClient):
         client = await super().async_start_new_kernel_client()
         channel: Any = client.iopub_channel
         self._next_message, channel.get_msg = channel.get_msg, self._message_of_a_cell
+        self._be_cancelled_by_signals()
         return client
+
+    def _be_cancelled_by_signals(self) -> None:
+        # nbclient's own handlers end the kernel beneath the cell, which then trips over that. Of a
+        # cell that is cancelled it thinks that its kernel has died: hence the flag.
+        task = asyncio.current_task()
+        assert task is not None
+
+        def interrupt() -> None:
+            self.interrupted = True
+            task.cancel()
+
+        with suppress(NotImplementedError):  # on Windows, where asyncio.run sees to it
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, interrupt)
 
     async def _message_of_a_cell(self, **options: Any) -> dict[str, Any]:
         """The next message that belongs to one cell.

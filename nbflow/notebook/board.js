@@ -37,6 +37,7 @@
  * @property {RunState} run
  * @property {PaneState[]} panes
  * @property {Graph} graph
+ * @property {number} column the least width of a pane, in pixels
  * @property {string} hint why buttons don't work; empty if they do
  *
  * @typedef {object} Frame
@@ -148,7 +149,7 @@ export function createStore(clock) {
   const views = new Set();
   const store = {
     /** @type {BoardState} */
-    state: { run: emptyRun(), panes: [], graph: {}, hint: "" },
+    state: { run: emptyRun(), panes: [], graph: {}, column: 260, hint: "" },
     at: clock.now(),
     /** @type {Set<string | null>} the branches whose Cancel was pressed; null is the run's */
     cancelling: new Set(),
@@ -276,13 +277,12 @@ function createPane(document, first, cancel) {
      */
     draw(pane, pressed, hint) {
       setAttribute(root, "data-state", pane.state);
-      root.classList.toggle("nbflow-join", pane.join);
       setText(glyph, pane.glyph);
       glyph.title = pane.state;
       setText(detail, pane.detail);
       button.hidden = pane.state !== "queued" && pane.state !== "running";
       drawButton(button, "Cancel", pressed, hint);
-      drawn = drawBlocks(body, drawn, pane.blocks);
+      drawn = drawBlocks(body, drawn, pane.blocks, pane.state === "running");
     },
     /**
      * @param {PaneState} pane
@@ -299,9 +299,10 @@ function createPane(document, first, cancel) {
  * @param {HTMLElement} body
  * @param {string[]} before the blocks that are there
  * @param {string[]} now
+ * @param {boolean} follows whether the end is what matters
  * @returns {string[]} the blocks that are there afterwards
  */
-function drawBlocks(body, before, now) {
+function drawBlocks(body, before, now, follows) {
   let same = 0;
   while (same < before.length && same < now.length && before[same] === now[same]) same += 1;
   if (same === before.length && same === now.length) return before;
@@ -314,7 +315,7 @@ function drawBlocks(body, before, now) {
     block.innerHTML = html; // nbflow: sanitised
     body.append(block);
   }
-  if (wasAtEnd) body.scrollTop = body.scrollHeight;
+  if (follows && wasAtEnd) body.scrollTop = body.scrollHeight;
   return now;
 }
 
@@ -412,8 +413,9 @@ export function createView(el, store, send) {
   const head = element(document, "header", "nbflow-head", title, pill, summary, clock, hint, button);
   const drawing = element(document, "div", "nbflow-graph");
   const grid = element(document, "div", "nbflow-panes");
+  const joins = element(document, "div", "nbflow-joins");
   const total = element(document, "footer", "nbflow-total");
-  const board = element(document, "div", "nbflow-board", head, drawing, grid, total);
+  const board = element(document, "div", "nbflow-board", head, drawing, grid, joins, total);
   summary.setAttribute("role", "status");
   total.title = "speed-up: the sum of the branches' times divided by the elapsed time";
   drawing.hidden = true;
@@ -432,13 +434,14 @@ export function createView(el, store, send) {
     setText(hint, run.state === "running" ? why : "");
     button.hidden = run.state !== "running";
     drawButton(button, "Cancel run", store.cancelling.has(null), why);
+    grid.style.setProperty("--nbflow-column", `${store.state.column}px`);
     grid.classList.toggle("nbflow-many", store.state.panes.length > FULL_PANES);
     for (const pane of store.state.panes) {
       let shown = panes.get(pane.id);
       if (!shown) {
         shown = createPane(document, pane, cancel);
         panes.set(pane.id, shown);
-        grid.append(shown.root);
+        (pane.join ? joins : grid).append(shown.root);
       }
       const pressed = store.cancelling.has(null) || store.cancelling.has(pane.branch);
       shown.draw(pane, pressed, why);

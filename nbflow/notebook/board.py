@@ -100,7 +100,7 @@ class Board:
         self._expects_ready = expects_ready and not cancel_hint
         self._graph: dict[str, Any] = {}
         self._graph_told = True
-        self._is_ready = False
+        self._pages = 0
         self._instead: HtmlBoard | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._handle: DisplayHandle | None = None
@@ -129,7 +129,11 @@ class Board:
         else:
             _update(self._handle, bundle(self._run.record))
         self._handle = None
-        self._widget.close()
+        if self._pages > 1:
+            # A page that was loaded anew can't tell which output to replace: it keeps the widget.
+            self._draw()
+        else:
+            self._widget.close()
 
     def _stop(self) -> None:
         self._pacer.stop()
@@ -138,7 +142,7 @@ class Board:
 
     def _fall_back(self) -> None:
         """No front end shows the widget: show HTML in its place."""
-        if not self._is_ready and self._handle is not None:
+        if not self._pages and self._handle is not None:
             self._stop()
             self._instead = HtmlBoard(self._run, self._handle)
             self._instead.show()
@@ -176,7 +180,7 @@ class Board:
         """What a view says. It may come on another thread, and from anybody who can open a page."""
         match message:
             case {"type": "ready"}:
-                self._is_ready = True
+                self._pages += 1
             case {"type": "cancel", "branch": None}:
                 self._run.cancel()
             case {"type": "cancel", "branch": str(branch)}:

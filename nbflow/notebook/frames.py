@@ -15,7 +15,7 @@ from nbflow.core.record import RunRecord
 from nbflow.core.states import State
 from nbflow.views.body import blocks, result_of
 from nbflow.views.markdown import Rendered
-from nbflow.views.model import PaneView, panes_of, totals
+from nbflow.views.model import PaneView, column_pixels, panes_of, totals
 
 BUDGET_SECONDS = 0.015
 """How long one frame may keep the loop; the panes that don't fit come with the next."""
@@ -112,7 +112,8 @@ class Changes:
             {**_pane(shown), "blocks": self._blocks(name, shown)}
             for name, shown in self._shown(list(self._record.nodes), elapsed)
         ]
-        return {"run": self._run(elapsed), "panes": panes}
+        column = column_pixels(self._record)
+        return {"run": self._run(elapsed), "panes": panes, "column": column}
 
     def newest(self, elapsed: float) -> dict[str, Any]:
         """What changed, oldest first, as far as it fits a frame; the rest stays `pending`."""

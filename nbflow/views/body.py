@@ -16,7 +16,7 @@ from typing import Any
 from nbflow.core.record import ErrorInfo
 from nbflow.core.states import State
 from nbflow.views.markdown import Rendered, render, sanitise
-from nbflow.views.model import PaneView, clean
+from nbflow.views.model import PaneView, as_printed
 
 TEXT_MOST = 20_000
 """Characters of one text that are shown; the run keeps all of it."""
@@ -28,8 +28,6 @@ MUTED = "#727a86"
 ALARM = "#d94439"
 
 _PRE = "margin:0 0 .5em;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.92em;line-height:1.4"
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 _PICTURES = {
     "image/png": b"\x89PNG\r\n\x1a\n",
     "image/jpeg": b"\xff\xd8\xff",
@@ -109,7 +107,7 @@ def _error(error: ErrorInfo, *, again: bool) -> str:
         return head + muted("trying again")
     if not error.traceback:
         return head
-    trace = escape(_capped(_ANSI.sub("", error.traceback), TEXT_MOST))
+    trace = escape(_capped(error.traceback, TEXT_MOST))
     return (
         f'{head}<details><summary style="color:{MUTED};cursor:pointer">traceback</summary>'
         f'<pre style="{_PRE}">{trace}</pre></details>'
@@ -153,12 +151,12 @@ def _folded(outputs: tuple[Mapping[str, Any], ...]) -> list[Mapping[str, Any]]:
 
 
 def _stream(name: str, text: str) -> str:
-    text = _OVERWRITTEN.sub("", _ANSI.sub("", text)).rstrip("\n")
+    text = as_printed(text).rstrip("\n")
     cut = len(text) - TEXT_MOST
     if cut > 0:  # what was printed last matters most
         text = f"… {cut:,} characters before\n{text[cut:]}"
     edge = f";border-left:3px solid {ALARM};padding-left:.6em" if name == "stderr" else ""
-    return f'<pre style="{_PRE}{edge}">{escape(clean(text))}</pre>' if text else ""
+    return f'<pre style="{_PRE}{edge}">{escape(text)}</pre>' if text else ""
 
 
 def _bundle(data: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> str:
@@ -202,7 +200,7 @@ def _image(uri: str, size: Any) -> str:
 
 
 def _text(data: Mapping[str, Any], mime: str) -> str:
-    return clean(_capped(_ANSI.sub("", _joined(data[mime])), TEXT_MOST))
+    return _capped(as_printed(_joined(data[mime])), TEXT_MOST)
 
 
 def _joined(text: Any) -> str:

@@ -6,6 +6,7 @@ the layout; runs Graphviz unless the layout is remembered.
 
 from __future__ import annotations
 
+import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Mapping
 
@@ -15,8 +16,9 @@ from nbflow.views.graph import INK, Box, Graph, Progress, dot, graph, progress
 from nbflow.views.layout import svg_of
 from nbflow.views.model import clean_name, node_ids
 
+_log = logging.getLogger(__name__)
+
 _SVG = "http://www.w3.org/2000/svg"
-_XML = "http://www.w3.org/XML/1998/namespace"
 
 BAKED = {
     State.QUEUED: ("#f1f2f4", INK, "#1b1f24"),
@@ -27,6 +29,10 @@ BAKED = {
     State.SKIPPED: ("#f1f2f4", "#9aa1ab", "#4a515b"),
 }
 """Fill, line and text of a box in each state: dark on pale, for light and for dark pages."""
+
+HEIGHT_PIXELS = 400
+"""A higher graph is drawn smaller, down to this scale; whoever shows it lets it scroll."""
+SCALE_LEAST = 0.55
 
 _BROKEN = {State.FAILED, State.CANCELLED, State.SKIPPED}
 
@@ -63,7 +69,11 @@ def _drawn(record: RunRecord, dress: _Dress) -> str | None:
     if laid_out is None:
         return None
     ET.register_namespace("", _SVG)
-    root = ET.fromstring(laid_out)  # noqa: S314 - Graphviz's own output, without a DTD of others
+    try:
+        root = ET.fromstring(laid_out)  # noqa: S314 - Graphviz's own output
+    except ET.ParseError as error:
+        _log.warning("Graphviz made a drawing that can't be read: %s", error)
+        return None
     ids = node_ids(record)
     boxes = {box.id: box for box in drawn.boxes}
     states = {box.id: progress(record, box) for box in drawn.boxes if not box.is_value}
@@ -87,8 +97,10 @@ def _frame(root: ET.Element, drawn: Graph) -> None:
     root.set("role", "img")
     nodes = sum(len(box.names) for box in drawn.boxes if not box.is_value)
     root.set("aria-label", f"graph of {nodes} nodes")
-    for attribute in ("width", "height"):  # points, of which browsers make 4/3 pixels each
-        root.set(attribute, f"{float(root.get(attribute, '0').removesuffix('pt')):.0f}")
+    width, height = (float(root.get(side, "1").removesuffix("pt")) for side in ("width", "height"))
+    scale = min(1.0, max(HEIGHT_PIXELS / height, SCALE_LEAST))
+    root.set("width", f"{width * scale:.0f}")
+    root.set("height", f"{height * scale:.0f}")
 
 
 def _draw_node(

@@ -140,19 +140,25 @@ def dot(drawn: Graph) -> str:
             "fontname": "Helvetica,Arial,sans-serif",
             "fontsize": "10" if small else "12",
             "height": "0.26" if small else "0.36",
-            "margin": "0.1,0.03",
+            "margin": "0.12,0.03",
         },
         edge_attr={"color": INK, "arrowsize": "0.6"},
     )
     for box in drawn.boxes:
         if box.is_value:
             plain = {"shape": "plaintext", "style": "", "fontname": "monospace", "fontcolor": INK}
-            digraph.node(box.id, graphviz.escape(box.label), **plain)
+            digraph.node(box.id, _literal(box.label), **plain)
         else:
-            digraph.node(box.id, graphviz.escape(f"{GLYPHS['running']} {box.label} 888.8 s"))
+            widest = "888.8 s" if len(box.names) == 1 else "8888/8888"
+            digraph.node(box.id, _literal(f"{GLYPHS['running']} {box.label} {widest}"))
     for tail, head in drawn.arrows:
         digraph.edge(tail, head)
     return str(digraph.source)
+
+
+def _literal(label: str) -> str:
+    """A label of which Graphviz reads nothing as markup, escapes or character references."""
+    return str(graphviz.escape(label.replace("&", "&amp;")))
 
 
 def progress(record: RunRecord, box: Box) -> Progress:

@@ -14,11 +14,8 @@ from nbflow.core.states import State
 from nbflow.views.body import MUTED, blocks, muted
 from nbflow.views.drawing import BAKED, baked_svg
 from nbflow.views.graph import NO_GRAPHVIZ, arrow_lines, graph, progress
-from nbflow.views.model import BoardView, PaneView, Totals, seconds_text, view
+from nbflow.views.model import PANES_FULL, BoardView, PaneView, Totals, seconds_text, view
 from nbflow.views.text import totals_text
-
-PANES_FULL = 24
-"""With more panes than this, each is narrower and lower."""
 
 _LINE = "1px solid rgba(127,127,127,.35)"
 _BOARD = f"border:{_LINE};border-radius:8px;font-size:13px;line-height:1.5;overflow:hidden"
@@ -43,7 +40,8 @@ def html(record: RunRecord) -> str:
         f"{_header(board.totals)}"
         f'<div class="nbflow-graph" style="{_GRAPH}">{graph_html(record)}</div>'
         f"{_panes(board)}"
-        f'<div class="nbflow-total" style="{_TOTAL}">{escape(totals_text(board.totals))}</div></div>'
+        f'<div class="nbflow-total" style="{_TOTAL}">{escape(totals_text(board.totals))}</div>'
+        "</div>"
     )
 
 
@@ -74,17 +72,22 @@ def _header(totals: Totals) -> str:
 
 def _panes(board: BoardView) -> str:
     many = len(board.panes) > PANES_FULL
-    panes = "".join(_pane(pane, many=many) for pane in board.panes)
-    return f'<div class="nbflow-panes" style="display:flex;flex-wrap:wrap">{panes}</div>'
+    beside = "".join(_pane(pane, many=many) for pane in board.panes if not pane.is_join)
+    below = "".join(_pane(pane, many=False) for pane in board.panes if pane.is_join)
+    columns = f"repeat(auto-fit,minmax({board.column}px,1fr))"
+    style = f"display:grid;grid-template-columns:{columns};margin-right:-1px"
+    return (
+        f'<div class="nbflow-panes" style="{style}">{beside}</div>'
+        f'<div class="nbflow-joins" style="margin-right:-1px">{below}</div>'
+    )
 
 
 def _pane(pane: PaneView, *, many: bool) -> str:
     _, colour, _ = BAKED[pane.state]
-    width = "100%" if pane.is_join else "190px" if many else "260px"
     height = "12em" if many else "32em"
     return (
         f'<div class="nbflow-pane" data-branch="{escape(pane.branch)}" data-state="{pane.state}"'
-        f' style="flex:1 1 {width};{_PANE};border-top:3px solid {colour}">'
+        f' style="{_PANE};border-top:3px solid {colour}">'
         f'<div><span style="color:{colour};font-weight:bold">{pane.glyph}</span>'
         f" <strong>{escape(pane.branch)}</strong>"
         f' <span style="color:{MUTED}">{_status(pane)}</span></div>'

@@ -13,17 +13,20 @@ import nh3
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+_CELL = "padding:1px 8px;border:1px solid rgba(127,127,127,.35)"
 _STYLES = {
     "p": "margin:0 0 .5em",
     "ul": "margin:0 0 .5em;padding-left:1.6em",
     "ol": "margin:0 0 .5em;padding-left:1.6em",
     "pre": "margin:0 0 .5em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere",
     "blockquote": "margin:0 0 .5em;padding-left:.8em;border-left:3px solid #727a86",
-    "h1": "font-size:1.25em;margin:.4em 0 .3em",
-    "h2": "font-size:1.15em;margin:.4em 0 .3em",
-    "h3": "font-size:1.05em;margin:.4em 0 .3em",
-    "h4": "font-size:1em;margin:.4em 0 .3em",
+    "h1": "font-size:1.25em;margin:.2em 0 .3em",
+    "h2": "font-size:1.15em;margin:.2em 0 .3em",
+    "h3": "font-size:1.05em;margin:.2em 0 .3em",
+    "h4": "font-size:1em;margin:.2em 0 .3em",
     "table": "border-collapse:collapse;margin:0 0 .5em",
+    "td": _CELL,
+    "th": _CELL,
 }
 """How a tag looks inside a pane, where the page's own headings and margins would be too large."""
 
@@ -69,7 +72,7 @@ class Rendered:
     settled: tuple[str, ...] = ()
     """Blocks that more text can't change."""
     open: tuple[str, ...] = ()
-    """The last block, which may go on."""
+    """The last block, which may go on, and those that it may still join."""
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -96,11 +99,22 @@ def render(text: str, before: Rendered | None = None) -> Rendered:
     if not groups:
         return Rendered(before.settled_text, before.settled)
     blocks = [sanitise(_markdown.renderer.render(group, _markdown.options, {})) for group in groups]
-    start = groups[-1][0].map
-    assert start is not None
-    lines = rest.split("\n")[: start[0]]
-    settled_text = before.settled_text + "".join(f"{line}\n" for line in lines)
-    return Rendered(settled_text, before.settled + tuple(blocks[:-1]), tuple(blocks[-1:]))
+    lines = rest.split("\n")
+    # Until its first line is complete, the last block may still join the one before.
+    is_whole = len(lines) > _first_line(groups[-1]) + 1
+    kept = max(0, len(groups) - (1 if is_whole else 2))
+    settled_text = "".join(f"{line}\n" for line in lines[: _first_line(groups[kept])])
+    return Rendered(
+        before.settled_text + settled_text,
+        before.settled + tuple(blocks[:kept]),
+        tuple(blocks[kept:]),
+    )
+
+
+def _first_line(group: list[Token]) -> int:
+    lines = group[0].map
+    assert lines is not None
+    return lines[0]
 
 
 def sanitise(html: str) -> str:
@@ -111,9 +125,11 @@ def sanitise(html: str) -> str:
         '<b>hi</b>'
     """
     cleaned = _cleaner.clean(html)
+    for tag in ("td", "th"):  # here nh3 may have left an alignment
+        cleaned = cleaned.replace(f'<{tag} style="', f'<{tag} style="{_CELL};')
     for tag, style in _STYLES.items():  # in nh3's output a "<" of a text is always "&lt;"
         cleaned = cleaned.replace(f"<{tag}>", f'<{tag} style="{style}">')
-    return cleaned
+    return cleaned.replace("<a ", '<a style="color:#2079de" ')
 
 
 def _top_level(tokens: list[Token]) -> Iterator[list[Token]]:

@@ -25,7 +25,12 @@ GLYPHS: dict[str, str] = {
 }
 """What stands before the name of each state, of a task or a run."""
 
+PANES_FULL = 24
+"""With more panes than this, each is narrower and lower."""
+
 _UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_TERMINAL_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
+_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
@@ -105,6 +110,8 @@ class BoardView:
     panes: tuple[PaneView, ...]
     """In the order in which the nodes were declared."""
     values: Mapping[str, str]
+    column: int
+    """The least width of a pane, in pixels."""
 
 
 def view(record: RunRecord, now: float | None = None) -> BoardView:
@@ -121,7 +128,7 @@ def view(record: RunRecord, now: float | None = None) -> BoardView:
     """
     values = {clean_name(name): clean_name(text) for name, text in record.values.items()}
     panes = tuple(panes_of(record, record.nodes, now))
-    return BoardView(totals(record, now), panes, values)
+    return BoardView(totals(record, now), panes, values, column_pixels(record))
 
 
 def totals(record: RunRecord, now: float | None = None) -> Totals:
@@ -214,6 +221,18 @@ def node_ids(record: RunRecord) -> dict[str, str]:
     return {name: f"n{number}" for number, name in enumerate(record.nodes)}
 
 
+def column_pixels(record: RunRecord) -> int:
+    """How wide a pane is at least, so that no row is left with one pane where it can be helped.
+
+    Joins don't count: each has a row of its own.
+    """
+    nodes = record.nodes.values()
+    branches = sum(len(set(node.inputs) & record.nodes.keys()) <= 1 for node in nodes)
+    if branches > PANES_FULL:
+        return 190
+    return {3: 240, 4: 340, 7: 225, 8: 225}.get(branches, 260)
+
+
 def seconds_text(seconds: float) -> str:
     """A duration for people.
 
@@ -244,10 +263,20 @@ def clean_name(text: str) -> str:
     return _INVISIBLE.sub("\ufffd", clean(text))
 
 
+def as_printed(text: str) -> str:
+    r"""A clean text as a terminal would leave it: no colour codes, progress bars at their last.
+
+    Example:
+        >>> as_printed("\x1b[31mred\x1b[0m\n 10%\r100%")
+        'red\n100%'
+    """
+    return clean(_OVERWRITTEN.sub("", _TERMINAL_CODE.sub("", text)))
+
+
 def _clean_error(error: ErrorInfo | None) -> ErrorInfo | None:
     if error is None:
         return None
-    return ErrorInfo(clean_name(error.type), clean(error.message), clean(error.traceback))
+    return ErrorInfo(clean_name(error.type), as_printed(error.message), as_printed(error.traceback))
 
 
 def _details(

@@ -6,7 +6,7 @@ import textwrap
 
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
-from nbflow.views.model import PaneView, Totals, seconds_text, view
+from nbflow.views.model import PaneView, Totals, as_printed, seconds_text, view
 
 LINES_MOST = 6
 """Lines of a result that are shown."""
@@ -51,8 +51,8 @@ def totals_text(totals: Totals) -> str:
 def _lines(pane: PaneView) -> list[str]:
     time = "" if pane.elapsed is None else f" in {seconds_text(pane.elapsed)}"
     lines = [f"{pane.glyph} {pane.branch}  {pane.state}{time} · {pane.detail}"]
-    printed = "".join(str(output.get("text", "")) for output in pane.outputs if "text" in output)
-    for said in (printed, pane.text):
+    printed = "".join(str(output["text"]) for output in pane.outputs if "text" in output)
+    for said in (as_printed(printed), pane.text):
         lines += _indented(said)
     if pane.error is not None:
         lines += _indented(f"{pane.error.type}: {pane.error.message}")

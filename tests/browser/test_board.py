@@ -220,6 +220,30 @@ def test_two_runs_in_the_background_have_boards_of_their_own(notebook: NotebookP
     assert WIDGET not in str(notebook.save())
 
 
+def test_run_all_waits_for_each_fan_out(notebook: NotebookPage) -> None:
+    """A person chooses Run All: the cell after a fan-out can rely on its results."""
+    notebook.open_new("all.ipynb", MODELS, FINISHED, "print('then:', run['both'])")
+    notebook.run_all()
+    notebook.wait_prompt(2, "[3]")
+    expect(notebook.output(2)).to_contain_text("then: Both: A **joke** about cats")
+
+
+def test_a_page_that_is_reloaded_shows_the_run_as_it_is_now(notebook: NotebookPage) -> None:
+    """A person reloads the page in the middle of a run, and the board goes on."""
+    cell = ENDLESS.replace("-o run", "--bg -o run")
+    notebook.open_new("reload.ipynb", MODELS, cell, "run.cancel()")
+    notebook.run_to_end(0, 1)
+    notebook.run_to_end(1, 2)
+    notebook.wait_pane(1, "joke", "joke-3")
+    notebook.save()
+    notebook.open("reload.ipynb")
+    notebook.wait_pane(1, "joke", "joke-0")
+    notebook.wait_pane(1, "joke", "joke-30")
+    expect(notebook.board(1).locator("g.node").first).to_be_visible()
+    notebook.run_to_end(2, 3)
+    notebook.wait_state(1, "cancelled")
+
+
 def test_nothing_that_a_model_says_is_run(notebook: NotebookPage) -> None:
     """A model answers with scripts and pictures that call out; a person sees only text."""
     evil = """\
@@ -262,7 +286,7 @@ def test_the_board_fits_a_narrow_window_in_both_themes(notebook: NotebookPage, t
     notebook.run_to_end(0, 1)
     notebook.run(1)
     notebook.wait_pane(1, "joke", "joke-20")
-    assert overflow(notebook.board(1)) <= 0
+    assert overflow(notebook.board(1)) <= 1  # the last pane's border, under the board's own
     assert contrast(notebook.pane(1, "joke").locator(".nbflow-pane-text")) >= 4.5
     notebook.interrupt()
     notebook.wait_prompt(1, "[2]", seconds=5)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -83,6 +84,33 @@ def test_a_cell_that_fails_is_named_and_the_notebook_is_kept(written, tmp_path: 
 def test_a_kernel_that_dies_is_said_to_have_died(written, tmp_path: Path) -> None:
     with pytest.raises(NbflowError, match=r"the kernel died at cell 1 \(import os"):
         run_notebook(written("import os; os._exit(3)"), tmp_path / "out", {})
+
+
+def test_ctrl_c_ends_the_kernel_and_leaves_no_traceback(written, tmp_path: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from nbflow import cli
+cli.demo.run = lambda output: cli.demo.run_notebook(Path("trial.ipynb"), output, {})
+sys.exit(cli.main(["demo"]))
+"""
+    started = tmp_path / "kernel"
+    written(
+        f"import os, time\nopen({str(started)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    while not (started.exists() and started.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "nbflow: interrupted"
+    assert "Traceback" not in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_advice(written, tmp_path: Path) -> None:

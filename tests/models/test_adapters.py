@@ -60,9 +60,9 @@ WAYS = [
     AsyncCallable().method,
     functools.partial(two, "!"),
     functools.partial(coroutine),
-    lambda prompt: coroutine(prompt),
-    lambda prompt: generator(prompt),
-    lambda prompt: async_generator(prompt),
+    lambda prompt: coroutine(prompt[:]),
+    lambda prompt: generator(prompt[:]),
+    lambda prompt: async_generator(prompt[:]),
     lambda prompt: Message(f"{prompt}!"),
 ]
 

@@ -92,11 +92,8 @@ def test_replacing_with_what_is_given_changes_nothing(temperature, max_tokens, s
     assert Settings().replace(**settings.given()) == settings
 
 
-def test_a_model_answers_several_loops_at_once():
+async def test_a_model_answers_several_loops_at_once():
     model = Told()
-
-    async def main() -> list[str]:
-        asked = [asyncio.to_thread(model.invoke, str(number)) for number in range(5)]
-        return [answer.content for answer in await asyncio.gather(*asked)]
-
-    assert asyncio.run(main()) == [f"{number}{{}}" for number in range(5)]
+    asked = [asyncio.to_thread(model.invoke, str(number)) for number in range(5)]
+    answers = [answer.content for answer in await asyncio.gather(*asked)]
+    assert answers == [f"{number}{{}}" for number in range(5)]

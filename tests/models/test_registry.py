@@ -5,8 +5,14 @@ from __future__ import annotations
 import pytest
 
 from nbflow.errors import ModelError
-from nbflow.models import EmbeddedModel, EndpointModel, default_model, model, registry
-from nbflow.models import set_default_model
+from nbflow.models import (
+    EmbeddedModel,
+    EndpointModel,
+    default_model,
+    model,
+    registry,
+    set_default_model,
+)
 from nbflow.testing import ScriptedModel
 
 

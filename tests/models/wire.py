@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -22,7 +23,7 @@ class Wire(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = answer
         self.bodies: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
+        self.headers: list[Message] = []
         self.released = threading.Event()  # a server that stalls waits for the test's end
 
     @property
@@ -49,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, body: dict[str, Any]) -> None:
         self.server.bodies.append(body)
-        self.server.headers.append(dict(self.headers))
+        self.server.headers.append(self.headers)
         self.server.answer(self, body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the overridden name

@@ -85,11 +85,17 @@ class Kernel:
                     cell.error = f"{content['ename']}: {content['evalue']}"
                     cell.shown_error = "\n".join(content["traceback"])
                 case "status" if content["execution_state"] == "idle":
-                    reply = self.client.get_shell_msg(timeout=SECONDS)
-                    cell.status = reply["content"]["status"]
+                    cell.status = self.reply(message_id)["status"]
                     return cell
                 case _:
                     pass
+
+    def reply(self, message_id: str) -> dict[str, Any]:
+        """The content of the kernel's answer to a message."""
+        while True:
+            message = self.client.get_shell_msg(timeout=SECONDS)
+            if message["parent_header"].get("msg_id") == message_id:
+                return dict(message["content"])
 
     def _next(self, message_id: str) -> dict[str, Any]:
         while True:

@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 from nbflow.notebook import completion
-from tests.notebook.kernel import SECONDS, Kernel
+from tests.notebook.kernel import Kernel
 
 
 @pytest.fixture
@@ -59,8 +59,6 @@ def test_a_kernel_answers_the_tab_key_of_a_front_end(kernel: Kernel):
     kernel.run("subject = 'cats'")
     cell = "%%fanout\n[joke]\nAbout {subj}"
     message = kernel.client.complete(cell, len(cell) - 1)
-    reply = kernel.client.get_shell_msg(timeout=SECONDS)
-    assert reply["parent_header"]["msg_id"] == message
-    content = reply["content"]
+    content = kernel.reply(message)
     assert content["matches"] == ["subject"]
     assert cell[content["cursor_start"] : content["cursor_end"]] == "subj"
