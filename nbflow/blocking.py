@@ -40,34 +40,52 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         >>> run(asyncio.sleep(0, result="rested"))
         'rested'
     """
+    interrupts: list[int] = []
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
+        loop = None
+    try:
+        if loop is not None:
+            return _run_nested(loop, coroutine, interrupts)
         with asyncio.Runner() as runner:  # nest-asyncio2 replaces asyncio.run with one that leaks
-            return runner.run(_until_branch_is_cancelled(coroutine))
-    return _run_nested(loop, coroutine)
+            return runner.run(_cancellable(coroutine, interrupts))
+    except asyncio.CancelledError:
+        if interrupts:
+            raise KeyboardInterrupt from None
+        raise
 
 
-async def _until_branch_is_cancelled(coroutine: Coroutine[Any, Any, T]) -> T:
-    branch = current_task.get()
+async def _cancellable(coroutine: Coroutine[Any, Any, T], interrupts: list[int]) -> T:
+    """Await a coroutine that SIGINT cancels, and the end of the branch this is called from."""
     task = asyncio.current_task()
     assert task is not None
-    if branch is None:
-        return await coroutine
     loop = asyncio.get_running_loop()
 
     def cancel() -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(task.cancel)
 
-    forget = branch.on_cancel(cancel)
+    def interrupt() -> None:
+        interrupts.append(signal.SIGINT)
+        cancel()
+
+    branch = current_task.get()
+    forget = branch.on_cancel(cancel) if branch is not None else _nothing
     try:
-        return await coroutine
+        with interruptible(interrupt):
+            return await coroutine
     finally:
         forget()
 
 
-def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
+def _nothing() -> None:
+    """Nothing to take back."""
+
+
+def _run_nested(
+    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], interrupts: list[int]
+) -> T:
     if hasattr(asyncio, "_nest_patched") and not hasattr(asyncio, "_nest_asyncio2"):
         coroutine.close()
         raise NbflowError(
@@ -80,20 +98,7 @@ def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, 
     asyncio_run = asyncio.run
     nest_asyncio2.apply(loop)
     asyncio.run = asyncio_run  # it is other people's, and nest-asyncio2's closes no loop
-    task = loop.create_task(coroutine)
-    interrupted: list[bool] = []
-
-    def cancel() -> None:
-        interrupted.append(True)
-        loop.call_soon_threadsafe(task.cancel)
-
-    with interruptible(cancel):
-        try:
-            return loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            if interrupted:
-                raise KeyboardInterrupt from None
-            raise
+    return loop.run_until_complete(_cancellable(coroutine, interrupts))
 
 
 @contextmanager
@@ -110,7 +115,7 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None is a handler written in C
     again: Handler = before if callable(before) else signal.default_int_handler
     presses = itertools.count()
 
@@ -122,8 +127,29 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
         else:
             again(number, frame)
 
-    signal.signal(signal.SIGINT, on_interrupt)
+    with _woken_by_signals(asyncio.get_running_loop()):
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have a signal wake the loop, also one that comes in the moment before it goes to sleep.
+
+    asyncio does this for the signals it handles itself, and its handler must then be replaced, for
+    it runs only between the steps of tasks, never inside a branch that keeps the loop to itself.
+    """
+    try:
+        loop.add_signal_handler(signal.SIGINT, _nothing)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows; a loop that isn't asyncio's
+        yield
+        return
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        handler = signal.getsignal(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, handler)

@@ -104,6 +104,7 @@ class Run:
         for watch in self.watchers:
             watch(self)
         self._emit(Kind.RUN_STARTED, None, None, self._description())
+        self._scheduler.queue()
         self._main = self._loop.create_task(self._run(), name=f"nbflow run {self.id}")
         _last[:] = [self]
         return self

@@ -73,15 +73,18 @@ class Scheduler:
         self._unsettled = len(topology.order)
         self._idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def queue(self) -> None:
+        """Make the tasks; from here on they can be cancelled."""
+        for name in self._topology.order:
+            self._tasks[name] = Task(name, self._topology.nodes[name], self._emit)
+            self._emit(Kind.QUEUED, self._tasks[name], {})
+
     async def run(self) -> None:
-        """Run every node; return when each task is settled.
+        """Run every queued task; return when each is settled.
 
         Raises:
             asyncio.CancelledError: the caller was cancelled; by then, so is every task.
         """
-        for name in self._topology.order:
-            self._tasks[name] = Task(name, self._topology.nodes[name], self._emit)
-            self._emit(Kind.QUEUED, self._tasks[name], {})
         for name, missing in self._missing.items():
             if not missing:
                 self._ready.append(self._tasks[name])

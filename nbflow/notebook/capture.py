@@ -206,7 +206,7 @@ def describer(shell: InteractiveShell) -> Callable[[Any], dict[str, Any]]:
             return {}
         formatter: Any = shell.display_formatter
         data, _metadata = formatter.format(result)
-        return {"display": plain_bundle(data)} if set(data) - {"text/plain"} else {}
+        return {"display": plain_bundle(data)}
 
     return describe
 

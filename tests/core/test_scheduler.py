@@ -232,11 +232,21 @@ async def test_a_run_cancelled_before_its_branches_took_a_step_ends_at_once(star
     async def never():
         raise AssertionError("must not run")
 
-    run = start(node(never))
-    await asyncio.sleep(0)
-    run.cancel()
-    with pytest.raises(RunCancelled):
+    async def other():
+        return 1
+
+    for steps in range(2):
+        run = start(node(never))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        run.cancel()
+        with pytest.raises(RunCancelled):
+            await run
+    run = start(node(never), node(other))
+    run.cancel("never")
+    with pytest.raises(RunError, match="never was cancelled"):
         await run
+    assert run["other"] == 1
     assert caplog.text == ""
 
 
