@@ -158,9 +158,10 @@ class Scheduler:
         task.began = True
         current_task.set(task)
         node = self._topology.nodes[task.node]
+        if self.closing:
+            self._settle(task, State.CANCELLED)
+            return
         try:
-            if self.closing:
-                raise asyncio.CancelledError
             result, streamed = await self._attempt(task, node)
             data: dict[str, Any] = {} if streamed else {"text": text_of(result)}
             if self._describe is not None and node.kind == "python":

@@ -1,4 +1,4 @@
-"""The process that serves the embedded model: one for this process, made when it is first wanted.
+"""A process that serves the embedded model, made when it is first wanted.
 
 Knows processes, threads and who waits; of the model only the order for `serve.py`. Any event loop
 and any thread may ask: the first starts the loading, all wait for the same, and if all of them
@@ -22,8 +22,8 @@ from pathlib import Path
 
 from nbflow.errors import ModelError
 
-SLOTS = 8
-"""How many answers are written at once; further ones wait for a slot."""
+SLOTS = 2
+"""How many answers one server writes at once; further ones wait for a slot."""
 
 SLOT_TOKENS = 2048
 """How much a slot can hold: prompt and answer together."""
@@ -50,7 +50,7 @@ class Served:
 
 
 class Host:
-    """The one server of this process.
+    """One server, and everybody who waits for it.
 
     Args:
         find_weights: Gives the path of the weights, fetching them if need be, in the loading

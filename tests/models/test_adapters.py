@@ -70,6 +70,10 @@ WAYS = [
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: getattr(way, "__name__", type(way).__name__))
 async def test_every_way_to_make_text_is_a_model(way):
     assert (await FunctionModel(way).ainvoke("cat")).content == "cat!"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_model_answers_sync_code_too(way):
     assert model(way).invoke("cat").content == "cat!"
 
 

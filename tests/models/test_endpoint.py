@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import subprocess
+import sys
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 
@@ -78,9 +80,21 @@ def test_many_threads_with_a_loop_each_share_a_model():
     assert [answer.content for answer in answers] == ["ab"] * 24
 
 
-async def test_the_sync_door_works_inside_a_running_loop():
+IN_A_LOOP = """
+import asyncio, sys
+from nbflow.models import EndpointModel
+async def main():
+    print(EndpointModel("m", base_url=sys.argv[1]).invoke("hello").content)
+asyncio.run(main())
+"""
+
+
+def test_the_sync_door_works_inside_a_running_loop():
+    """In a process of its own, for it patches the loop."""
     with serving(say("a", "b")) as wire:
-        assert EndpointModel("m", base_url=wire.base_url).invoke("hello").content == "ab"
+        command = [sys.executable, "-W", "error", "-c", IN_A_LOOP, wire.base_url]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("ab\n", "")
 
 
 async def test_a_server_on_this_machine_needs_no_key(monkeypatch):

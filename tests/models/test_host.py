@@ -75,15 +75,20 @@ async def test_a_server_that_died_is_replaced(started):
 
 async def test_a_failure_reaches_everybody_and_the_next_call_tries_again(started):
     tries = []
+    all_have_asked = threading.Event()
 
     def find(check_wanted):
         tries.append(None)
         if len(tries) == 1:
+            all_have_asked.wait()
             raise ModelError("offline")
         return Path("weights")
 
     host = Host(find)
-    outcomes = await asyncio.gather(*(host.served() for _ in range(3)), return_exceptions=True)
+    asked = [asyncio.ensure_future(host.served()) for _ in range(3)]
+    await asyncio.sleep(0)
+    all_have_asked.set()
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
     assert {str(outcome) for outcome in outcomes} == {"offline"}
     assert await host.served() is started[0]
 

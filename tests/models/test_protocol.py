@@ -34,10 +34,6 @@ def test_the_sync_door_joins_the_chunks_and_keeps_the_usage():
     assert Told().invoke("a") == Message("a{}", Usage("told", 1, 2))
 
 
-async def test_the_sync_door_works_inside_a_running_loop():
-    assert Told().invoke("a").content == "a{}"
-
-
 async def test_keywords_go_over_the_settings_object():
     answer = await Told().ainvoke("a", Settings(temperature=1.0, seed=3), temperature=0.5)
     assert answer.content == "a{'temperature': 0.5, 'seed': 3}"

@@ -61,7 +61,7 @@ class Kernel:
         self.manager.shutdown_kernel(now=True)
 
     def start(self, code: str) -> str:
-        """Send a cell and return its message id at once; an error doesn't abort the cells after it."""
+        """Send a cell and return its message id; an error doesn't abort the cells after it."""
         return str(self.client.execute(code, stop_on_error=False))
 
     def run(self, code: str) -> Cell:

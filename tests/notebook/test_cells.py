@@ -83,7 +83,8 @@ def test_the_interrupt_cancels_every_branch_and_says_so_shortly(kernel):
 
 def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_to_itself(kernel):
     started = kernel.start(
-        "%%fanout -o run\nasync def hog(): time.sleep(600)\nasync def other(): await asyncio.sleep(600)"
+        "%%fanout -o run\nasync def hog(): time.sleep(600)\n"
+        "async def other(): await asyncio.sleep(600)"
     )
     while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
         pass
