@@ -181,7 +181,7 @@ async def test_cancel_from_the_page_cancels_the_branch_or_the_run(output, widget
     run = run_of(Node("tale", first.speak), Node("song", second.speak))
     board = Board(run)
     board.show()
-    await until(lambda: len(run.record.tasks) == 2)
+    await until(lambda: run.record.tasks["song"].state == "running")
     widgets[0].hear({"type": "cancel", "branch": "tale"})
     await until(lambda: run.record.tasks["tale"].state == "cancelled")
     assert run.record.tasks["song"].state == "running"
