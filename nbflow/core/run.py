@@ -277,7 +277,7 @@ class Run:
         return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
 
     def _emit_task(self, kind: Kind, task: Task, data: Mapping[str, Any]) -> None:
-        self._emit(kind, task.node, task.id, data)
+        self._emit(kind, task.node.name, task.id, data)
 
     def _emit(
         self, kind: Kind, node: str | None, task: str | None, data: Mapping[str, Any]

@@ -19,16 +19,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from nbflow.core import task as tasks
 from nbflow.core.context import current_task
 from nbflow.core.events import Kind
 from nbflow.core.policies import OnError, RunOptions, backoff_seconds
 from nbflow.core.states import State
-from nbflow.core.task import Emitter, Task, error_data, text_of
+from nbflow.core.task import Attempt, Emitter, Task, error_data, text_of
 from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Node, Topology
-
-GRACE_SECONDS = 0.5
-"""How long a cancelled branch may take to clean up before the run goes on without it."""
 
 Describe = Callable[[Any], Mapping[str, Any]]
 
@@ -76,7 +74,7 @@ class Scheduler:
     def queue(self) -> None:
         """Make the tasks; from here on they can be cancelled."""
         for name in self._topology.order:
-            self._tasks[name] = Task(name, self._topology.nodes[name], self._emit)
+            self._tasks[name] = Task(name, self._topology.nodes[name])
             self._emit(Kind.QUEUED, self._tasks[name], {})
 
     async def run(self) -> None:
@@ -133,14 +131,14 @@ class Scheduler:
             if not task.began:  # asyncio drops a coroutine that is cancelled before its first step
                 self._settle(task, State.CANCELLED)
         if running:
-            timer = asyncio.get_running_loop().call_later(GRACE_SECONDS, self._abandon)
+            timer = asyncio.get_running_loop().call_later(tasks.GRACE_SECONDS, self._abandon)
             self._timers.append(timer)
 
     def _abandon(self) -> None:
         """Settle the cancelled tasks that didn't stop in time; what they still do is dropped."""
         for task in self._tasks.values():
             if task.state is State.RUNNING and task.cancelled:
-                _log.warning("branch %r did not stop within %s s", task.id, GRACE_SECONDS)
+                _log.warning("branch %r did not stop within %s s", task.id, tasks.GRACE_SECONDS)
                 self._settle(task, State.CANCELLED)
 
     def _start_ready(self) -> None:
@@ -156,15 +154,13 @@ class Scheduler:
     async def _execute(self, task: Task) -> None:
         """Run one task to its end. Never raises: how it ended is told by settling it."""
         task.began = True
-        current_task.set(task)
-        node = self._topology.nodes[task.node]
         if self.closing:
             self._settle(task, State.CANCELLED)
             return
         try:
-            result, streamed = await self._attempt(task, node)
+            result, streamed = await self._attempts(task)
             data: dict[str, Any] = {} if streamed else {"text": text_of(result)}
-            if self._describe is not None and node.kind == "python":
+            if self._describe is not None and task.node.kind == "python":
                 data |= await call_in_thread(self._describe, result)
         except asyncio.CancelledError:
             self._settle(task, State.CANCELLED)
@@ -179,25 +175,29 @@ class Scheduler:
             else:
                 self._settle(task, State.DONE, data, result=result)
 
-    async def _attempt(self, task: Task, node: Node) -> tuple[Any, bool]:
+    async def _attempts(self, task: Task) -> tuple[Any, bool]:
         """Call the node's function, again after a failure if its policy says so."""
-        policy = node.policy.or_else(self._options.policy)
-        attempt = 1
+        policy = task.node.policy.or_else(self._options.policy)
+        number = 1
         while True:
             try:
-                async with asyncio.timeout(policy.timeout) as limit:
-                    return await task.call(self._inputs_of(node))
-            except Exception as error:  # noqa: BLE001 - which errors to retry is the policy's word
-                failure: Exception = error
-                if isinstance(error, TimeoutError) and limit.expired():
-                    failure = TimeoutError(f"it took longer than {policy.timeout:g} s")
-            if task.cancelled or attempt > (policy.retries or 0):
-                raise failure
-            delay = backoff_seconds(attempt)
-            attempt += 1
-            data = {"attempt": attempt, "delay": delay, **error_data(failure)}
+                return await self._attempt(task, policy.timeout)
+            except Exception as error:
+                if task.cancelled or number > (policy.retries or 0):
+                    raise
+                number += 1
+                delay = backoff_seconds(number - 1)
+                data = {"attempt": number, "delay": delay, **error_data(error)}
             self._emit(Kind.RETRYING, task, data)
             await asyncio.sleep(delay)
+
+    async def _attempt(self, task: Task, seconds: float | None) -> tuple[Any, bool]:
+        task.attempt = Attempt(task, self._emit)
+        current_task.set(task.attempt)
+        inputs = self._inputs_of(task.node)
+        if seconds is None:
+            return await task.attempt.call(inputs)
+        return await task.attempt.call_within(inputs, seconds)
 
     def _inputs_of(self, node: Node) -> dict[str, Any]:
         return {
@@ -222,12 +222,12 @@ class Scheduler:
         task.state = state
         self._unsettled -= 1
         if state is State.DONE:
-            self.results[task.node] = result
+            self.results[task.node.name] = result
             self._emit(Kind.DONE, task, data or {})
             self._count_down(task)
         elif state is State.FAILED:
             assert error is not None
-            self.errors[task.node] = error
+            self.errors[task.node.name] = error
             self._emit(Kind.FAILED, task, error_data(error))
         else:
             self._emit(Kind.CANCELLED, task, {})
@@ -240,14 +240,14 @@ class Scheduler:
             self._idle.set_result(None)
 
     def _count_down(self, task: Task) -> None:
-        for name in self._topology.successors[task.node]:
+        for name in self._topology.successors[task.node.name]:
             self._missing[name] -= 1
             if not self._missing[name]:
                 self._ready.append(self._tasks[name])
 
     def _skip_what_needs(self, task: Task) -> None:
-        lost = {task.node}
-        for name in self._topology.descendants(task.node):
+        lost = {task.node.name}
+        for name in self._topology.descendants(task.node.name):
             dependent = self._tasks[name]
             if dependent.state is State.QUEUED:
                 because = [node for node in self._topology.predecessors[name] if node in lost]

@@ -1,7 +1,7 @@
-"""A task: one execution of one node, and how its function is called.
+"""A task: one execution of one node, made in one or more attempts at calling its function.
 
-Knows the ways a Python function can be written (coroutine, generator, plain) and the task's own
-cancellation; knows nothing of the other tasks.
+Knows the ways a Python function can be written (coroutine, generator, plain), how long it may take
+and how it is cancelled; knows nothing of the other tasks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from nbflow.core.states import State
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Node
 
+GRACE_SECONDS = 0.5
+"""How long cancelled code may take to clean up before the run goes on without it."""
+
 _CORE = str(Path(__file__).parent)
 
 
@@ -31,22 +34,47 @@ class Emitter(Protocol):
 
 
 class Task:
-    """One execution of one node. It is the `TaskContext` of the code it runs.
+    """One execution of one node.
 
     Args:
         id: Unique within the run.
         node: What it executes.
-        emit: Records a fact about it.
     """
 
-    def __init__(self, id: str, node: Node, emit: Emitter) -> None:  # noqa: A002 - its name
+    __slots__ = ("asyncio_task", "attempt", "began", "cancelled", "id", "node", "state")
+
+    def __init__(self, id: str, node: Node) -> None:  # noqa: A002 - its name
         self.id = id
-        self._node = node
+        self.node = node
         self.state = State.QUEUED
         self.began = False
         """True once its coroutine has taken its first step."""
         self.cancelled = False
         self.asyncio_task: asyncio.Task[None] | None = None
+        self.attempt: Attempt | None = None
+
+    def cancel(self) -> None:
+        """Ask the running code to stop, wherever it runs."""
+        self.cancelled = True
+        if self.asyncio_task is not None:
+            self.asyncio_task.cancel()
+        if self.attempt is not None:
+            self.attempt.cancel()
+
+
+class Attempt:
+    """One attempt at a task: the `TaskContext` of the code that it runs.
+
+    Args:
+        task: What is attempted.
+        emit: Records a fact about the task.
+    """
+
+    def __init__(self, task: Task, emit: Emitter) -> None:
+        self.task = task
+        self.cancelled = False
+        self.closed = False
+        """True once nobody wants to hear of it: it was given up, and another may be running."""
         self._emit = emit
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -55,21 +83,21 @@ class Task:
     @property
     def node(self) -> str:
         """The node's name."""
-        return self._node.name
+        return self.task.node.name
 
     def emit(self, kind: Kind, data: dict[str, Any]) -> None:
-        """Record a fact about this task, from any thread; too late is silently too late."""
+        """Record a fact about the task, from any thread; too late is silently too late."""
         if threading.get_ident() == self._thread:
-            self._emit_if_running(kind, data)
+            self._emit_if_wanted(kind, data)
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._emit_if_running, kind, data)
+            self._loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
 
-    def _emit_if_running(self, kind: Kind, data: dict[str, Any]) -> None:
-        if self.state is State.RUNNING:
-            self._emit(kind, self, data)
+    def _emit_if_wanted(self, kind: Kind, data: dict[str, Any]) -> None:
+        if self.task.state is State.RUNNING and not self.closed:
+            self._emit(kind, self.task, data)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have `callback` called once the task is cancelled; returns the way to take it back."""
+        """Have `callback` called once this is cancelled; returns the way to take it back."""
         self._on_cancel.append(callback)
         if self.cancelled:
             self._loop.call_soon_threadsafe(callback)
@@ -81,12 +109,33 @@ class Task:
         return forget
 
     def cancel(self) -> None:
-        """Ask the running code to stop, wherever it runs."""
+        """Tell whoever asked to be told."""
         self.cancelled = True
-        if self.asyncio_task is not None:
-            self.asyncio_task.cancel()
         for callback in tuple(self._on_cancel):
             callback()
+
+    async def call_within(self, inputs: Mapping[str, Any], seconds: float) -> tuple[Any, bool]:
+        """Call the node's function once, and give it up when it takes too long.
+
+        Given up, it is cancelled; if it doesn't stop in `GRACE_SECONDS` it is left to itself and
+        nothing that it still does is heard of. A thread can't be stopped: it always runs on.
+
+        Raises:
+            TimeoutError: it took longer than `seconds`.
+        """
+        call = asyncio.ensure_future(self.call(inputs))
+        call.add_done_callback(_take_exception)
+        try:
+            await asyncio.wait({call}, timeout=seconds)
+            if call.done():
+                return call.result()
+            self.cancel()
+        finally:
+            if not call.done():
+                call.cancel()
+                await asyncio.wait({call}, timeout=GRACE_SECONDS)
+                self.closed = True
+        raise TimeoutError(f"it took longer than {seconds:g} s")
 
     async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
         """Call the node's function once.
@@ -95,14 +144,14 @@ class Task:
             What it returned, and whether that was streamed: a generator's chunks, joined if they
             are all strings and a list otherwise.
         """
-        function = self._node.function
+        function = self.task.node.function
         if inspect.isasyncgenfunction(function):
             return await self._consume(function(**inputs)), True
         if inspect.isgeneratorfunction(function):
             return await self._consume(iterate_in_thread(lambda: function(**inputs))), True
         if inspect.iscoroutinefunction(function):
             return await function(**inputs), False
-        if self._node.inline:
+        if self.task.node.inline:
             return function(**inputs), False
         result = await call_in_thread(function, **inputs)
         if inspect.isawaitable(result):
@@ -124,6 +173,12 @@ class Task:
             if close is not None:  # its clean-up runs now, not when it is collected
                 await close()
         return "".join(kept) if all(isinstance(chunk, str) for chunk in kept) else kept
+
+
+def _take_exception(call: asyncio.Future[Any]) -> None:
+    """Look at an exception that may come too late for anybody, so that asyncio doesn't complain."""
+    if not call.cancelled():
+        call.exception()
 
 
 def text_of(value: Any) -> str:

@@ -182,6 +182,46 @@ async def test_an_attempt_that_takes_too_long_fails_with_its_timeout(start):
         await start(node(endless, policy=Policy(timeout=0.01)))
 
 
+async def test_what_a_given_up_attempt_still_says_is_not_heard(start, monkeypatch):
+    monkeypatch.setattr("nbflow.core.task.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("nbflow.core.scheduler.backoff_seconds", lambda _attempt: 0)
+    release, late = asyncio.Event(), asyncio.Event()
+    attempts = []
+
+    async def stubborn():
+        attempts.append(1)
+        if len(attempts) > 1:
+            yield "second"
+            return
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+        yield "first, too late"
+        late.set()
+
+    async def patient(stubborn):
+        release.set()
+        await late.wait()
+
+    run = start(node(stubborn, policy=Policy(timeout=0.02, retries=1)), node(patient, "stubborn"))
+    await run
+    assert run["stubborn"] == "second"
+    assert run.record.tasks["stubborn"].text == "second"
+
+
+async def test_a_thread_that_takes_too_long_is_left_to_itself(start):
+    release = threading.Event()
+
+    def stuck():
+        release.wait()
+
+    with pytest.raises(RunError, match=r"longer than 0\.01 s"):
+        await start(node(stuck, policy=Policy(timeout=0.01)))
+    release.set()
+
+
 async def test_cancel_stops_what_runs_keeps_what_is_done_and_says_so(start):
     started = asyncio.Event()
     cleaned = []
@@ -275,7 +315,7 @@ async def test_a_cancelled_caller_cancels_the_run_and_is_not_swallowed(start):
 
 
 async def test_a_branch_that_swallows_cancellation_cannot_hang_the_run(start, monkeypatch, caplog):
-    monkeypatch.setattr("nbflow.core.scheduler.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("nbflow.core.task.GRACE_SECONDS", 0.01)
     started, release = asyncio.Event(), asyncio.Event()
 
     async def stubborn():
