@@ -28,6 +28,8 @@ class Kind(StrEnum):
     RETRYING = "retrying"  # data: attempt, type, message, delay (s)
     USAGE = "usage"  # data: model, input_tokens, output_tokens
 
+    __hash__ = str.__hash__  # equal to its text, so also found by it
+
 
 class Event(NamedTuple):
     """One immutable fact about a run."""

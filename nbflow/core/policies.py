@@ -52,6 +52,8 @@ class Policy:
             >>> Policy(retries=2).or_else(Policy(timeout=5.0, retries=1))
             Policy(timeout=5.0, retries=2)
         """
+        if default.timeout is None and default.retries is None:
+            return self
         return Policy(
             timeout=default.timeout if self.timeout is None else self.timeout,
             retries=default.retries if self.retries is None else self.retries,

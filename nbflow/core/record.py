@@ -142,10 +142,15 @@ def _apply_to_task(task: TaskRecord, event: Event) -> None:
             task.ended = event.time
     data = event.data
     match event.kind:
-        case Kind.STARTED:
-            task.started, task.attempts = event.time, 1
         case Kind.CHUNK:
             task.chunks.append(data["text"])
+        case Kind.STARTED:
+            task.started, task.attempts = event.time, 1
+        case Kind.DONE:
+            task.error = None
+            task.display = data.get("display")
+            if "text" in data:
+                task.chunks[:] = [data["text"]]
         case Kind.OUTPUT if data["output_type"] == "clear_output":
             task.outputs.clear()
         case Kind.OUTPUT:
@@ -157,11 +162,6 @@ def _apply_to_task(task: TaskRecord, event: Event) -> None:
             task.attempts = data["attempt"]
             task.error = ErrorInfo(data["type"], data["message"], data["traceback"])
             task.chunks.clear()
-        case Kind.DONE:
-            task.error = None
-            task.display = data.get("display")
-            if "text" in data:
-                task.chunks[:] = [data["text"]]
         case Kind.FAILED:
             task.error = ErrorInfo(data["type"], data["message"], data["traceback"])
         case Kind.SKIPPED:

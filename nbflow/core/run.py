@@ -99,11 +99,11 @@ class Run:
         self._thread = threading.get_ident()
         self._zero = self._loop.time()
         self._scheduler = Scheduler(
-            self.topology, self._values, self._options, self._emit_task, self._describe
+            self.topology, self._values, self._options, self._emit, self._describe
         )
         for watch in self.watchers:
             watch(self)
-        self._emit(Kind.RUN_STARTED, None, None, self._description())
+        self._emit(Kind.RUN_STARTED, None, self._description())
         self._scheduler.queue()
         self._main = self._loop.create_task(self._run(), name=f"nbflow run {self.id}")
         _last[:] = [self]
@@ -114,7 +114,7 @@ class Run:
         try:
             await self._scheduler.run()
         finally:
-            self._emit(Kind.RUN_ENDED, None, None, {"state": self._outcome()})
+            self._emit(Kind.RUN_ENDED, None, {"state": self._outcome()})
 
     def _outcome(self) -> RunState:
         assert self._scheduler is not None
@@ -268,7 +268,7 @@ class Run:
             {
                 "name": node.name,
                 "kind": node.kind,
-                "inputs": list(node.inputs),
+                "inputs": node.inputs,
                 "source": node.source,
                 "detail": node.detail,
             }
@@ -276,28 +276,31 @@ class Run:
         ]
         return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
 
-    def _emit_task(self, kind: Kind, task: Task, data: Mapping[str, Any]) -> None:
-        self._emit(kind, task.node.name, task.id, data)
-
-    def _emit(
-        self, kind: Kind, node: str | None, task: str | None, data: Mapping[str, Any]
-    ) -> None:
+    def _emit(self, kind: Kind, task: Task | None, data: Mapping[str, Any]) -> None:
+        """Record a fact and tell everybody: the only way in which anything gets known."""
         assert self._loop is not None
-        at = self._loop.time() - self._zero
-        event = Event(self.id, len(self._log), kind, node, task, at, time.time(), data)
+        at, wall, seq = self._loop.time() - self._zero, time.time(), len(self._log)
+        if task is None:
+            event = Event(self.id, seq, kind, None, None, at, wall, data)
+        else:
+            event = Event(self.id, seq, kind, task.node.name, task.id, at, wall, data)
         self.record.apply(event)
         self._log.append(event)
+        if self._sinks:
+            self._tell(event)
+        if self._waiters:
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _tell(self, event: Event) -> None:
         for sink in tuple(self._sinks):
             try:
                 sink(event)
             except Exception:  # noqa: BLE001 - whatever a listener does, the run goes on
                 _log.exception("a sink of run %s raised and is dropped", self.id)
                 self._sinks.remove(sink)
-        if self._waiters:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
 
 
 def _names(record: RunRecord, state: State) -> list[str]:

@@ -17,6 +17,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from nbflow.core import task as tasks
@@ -30,7 +31,20 @@ from nbflow.core.topology import Node, Topology
 
 Describe = Callable[[Any], Mapping[str, Any]]
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+_FIRST: Mapping[str, Any] = MappingProxyType({"attempt": 1})
+
 _log = logging.getLogger(__name__)
+
+
+_left: set[asyncio.Task[None]] = set()
+"""What was left to itself; asyncio alone would drop it in the middle and complain."""
+
+
+def _keep_until_done(left: asyncio.Task[None] | None) -> None:
+    if left is not None:
+        _left.add(left)
+        left.add_done_callback(_left.discard)
 
 
 class Scheduler:
@@ -75,7 +89,7 @@ class Scheduler:
         """Make the tasks; from here on they can be cancelled."""
         for name in self._topology.order:
             self._tasks[name] = Task(name, self._topology.nodes[name])
-            self._emit(Kind.QUEUED, self._tasks[name], {})
+            self._emit(Kind.QUEUED, self._tasks[name], _NOTHING)
 
     async def run(self) -> None:
         """Run every queued task; return when each is settled.
@@ -139,6 +153,7 @@ class Scheduler:
         for task in self._tasks.values():
             if task.state is State.RUNNING and task.cancelled:
                 _log.warning("branch %r did not stop within %s s", task.id, tasks.GRACE_SECONDS)
+                _keep_until_done(task.asyncio_task)
                 self._settle(task, State.CANCELLED)
 
     def _start_ready(self) -> None:
@@ -148,7 +163,7 @@ class Scheduler:
             if task.state is State.QUEUED:
                 self._running += 1
                 task.state = State.RUNNING
-                self._emit(Kind.STARTED, task, {"attempt": 1})
+                self._emit(Kind.STARTED, task, _FIRST)
                 task.asyncio_task = asyncio.create_task(self._execute(task), name=task.id)
 
     async def _execute(self, task: Task) -> None:
@@ -159,9 +174,9 @@ class Scheduler:
             return
         try:
             result, streamed = await self._attempts(task)
-            data: dict[str, Any] = {} if streamed else {"text": text_of(result)}
+            data: Mapping[str, Any] = _NOTHING if streamed else {"text": text_of(result)}
             if self._describe is not None and task.node.kind == "python":
-                data |= await call_in_thread(self._describe, result)
+                data = {**data, **await call_in_thread(self._describe, result)}
         except asyncio.CancelledError:
             self._settle(task, State.CANCELLED)
         except KeyboardInterrupt:  # it fell into the branch's own code, but was meant for the run
@@ -178,10 +193,15 @@ class Scheduler:
     async def _attempts(self, task: Task) -> tuple[Any, bool]:
         """Call the node's function, again after a failure if its policy says so."""
         policy = task.node.policy.or_else(self._options.policy)
+        inputs = self._inputs_of(task.node)
         number = 1
         while True:
+            attempt = task.attempt = Attempt(task, self._emit)
+            current_task.set(attempt)
             try:
-                return await self._attempt(task, policy.timeout)
+                if policy.timeout is None:
+                    return await attempt.call(inputs)
+                return await attempt.call_within(inputs, policy.timeout)
             except Exception as error:
                 if task.cancelled or number > (policy.retries or 0):
                     raise
@@ -190,14 +210,6 @@ class Scheduler:
                 data = {"attempt": number, "delay": delay, **error_data(error)}
             self._emit(Kind.RETRYING, task, data)
             await asyncio.sleep(delay)
-
-    async def _attempt(self, task: Task, seconds: float | None) -> tuple[Any, bool]:
-        task.attempt = Attempt(task, self._emit)
-        current_task.set(task.attempt)
-        inputs = self._inputs_of(task.node)
-        if seconds is None:
-            return await task.attempt.call(inputs)
-        return await task.attempt.call_within(inputs, seconds)
 
     def _inputs_of(self, node: Node) -> dict[str, Any]:
         return {
@@ -219,18 +231,19 @@ class Scheduler:
             return
         if task.state is State.RUNNING:
             self._running -= 1
+            task.asyncio_task = task.attempt = None
         task.state = state
         self._unsettled -= 1
         if state is State.DONE:
             self.results[task.node.name] = result
-            self._emit(Kind.DONE, task, data or {})
+            self._emit(Kind.DONE, task, data or _NOTHING)
             self._count_down(task)
         elif state is State.FAILED:
             assert error is not None
             self.errors[task.node.name] = error
             self._emit(Kind.FAILED, task, error_data(error))
         else:
-            self._emit(Kind.CANCELLED, task, {})
+            self._emit(Kind.CANCELLED, task, _NOTHING)
         if state is not State.DONE and not self.cancelled:
             self._skip_what_needs(task)
         if state is State.FAILED and self._options.on_error is OnError.STOP:

@@ -15,6 +15,8 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     SKIPPED = "skipped"
 
+    __hash__ = str.__hash__  # equal to its text, so also found by it
+
     @property
     def is_final(self) -> bool:
         """True when nothing can follow."""
@@ -28,6 +30,8 @@ class RunState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+    __hash__ = str.__hash__
 
 
 TRANSITIONS: dict[State, frozenset[State]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 import traceback
 from collections.abc import AsyncIterable, Callable, Mapping
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 from nbflow.core.events import Kind
 from nbflow.core.states import State
 from nbflow.core.threads import call_in_thread, iterate_in_thread
-from nbflow.core.topology import Node
+from nbflow.core.topology import Mode, Node
 
 GRACE_SECONDS = 0.5
 """How long cancelled code may take to clean up before the run goes on without it."""
@@ -26,9 +25,9 @@ _CORE = str(Path(__file__).parent)
 
 
 class Emitter(Protocol):
-    """Records a fact about a task, on the run's event loop."""
+    """Records a fact about a task, or the run if it is None, on the run's event loop."""
 
-    def __call__(self, kind: Kind, task: Task, data: Mapping[str, Any]) -> None:
+    def __call__(self, kind: Kind, task: Task | None, data: Mapping[str, Any]) -> None:
         """Record it."""
         ...
 
@@ -70,6 +69,8 @@ class Attempt:
         emit: Records a fact about the task.
     """
 
+    __slots__ = ("__weakref__", "_emit", "_loop", "_on_cancel", "cancelled", "closed", "task")
+
     def __init__(self, task: Task, emit: Emitter) -> None:
         self.task = task
         self.cancelled = False
@@ -77,8 +78,7 @@ class Attempt:
         """True once nobody wants to hear of it: it was given up, and another may be running."""
         self._emit = emit
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._on_cancel: list[Callable[[], object]] = []
+        self._on_cancel: tuple[Callable[[], object], ...] = ()
 
     @property
     def node(self) -> str:
@@ -87,7 +87,7 @@ class Attempt:
 
     def emit(self, kind: Kind, data: dict[str, Any]) -> None:
         """Record a fact about the task, from any thread; too late is silently too late."""
-        if threading.get_ident() == self._thread:
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - the quick way to ask
             self._emit_if_wanted(kind, data)
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
@@ -98,20 +98,19 @@ class Attempt:
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have `callback` called once this is cancelled; returns the way to take it back."""
-        self._on_cancel.append(callback)
+        self._on_cancel += (callback,)
         if self.cancelled:
             self._loop.call_soon_threadsafe(callback)
 
         def forget() -> None:
-            if callback in self._on_cancel:
-                self._on_cancel.remove(callback)
+            self._on_cancel = tuple(kept for kept in self._on_cancel if kept is not callback)
 
         return forget
 
     def cancel(self) -> None:
         """Tell whoever asked to be told."""
         self.cancelled = True
-        for callback in tuple(self._on_cancel):
+        for callback in self._on_cancel:
             callback()
 
     async def call_within(self, inputs: Mapping[str, Any], seconds: float) -> tuple[Any, bool]:
@@ -145,15 +144,20 @@ class Attempt:
             are all strings and a list otherwise.
         """
         function = self.task.node.function
-        if inspect.isasyncgenfunction(function):
-            return await self._consume(function(**inputs)), True
-        if inspect.isgeneratorfunction(function):
-            return await self._consume(iterate_in_thread(lambda: function(**inputs))), True
-        if inspect.iscoroutinefunction(function):
-            return await function(**inputs), False
-        if self.task.node.inline:
-            return function(**inputs), False
-        result = await call_in_thread(function, **inputs)
+        match self.task.node.mode:
+            case Mode.COROUTINE:
+                return await function(**inputs), False
+            case Mode.INLINE:
+                return function(**inputs), False
+            case Mode.ASYNC_GENERATOR:
+                return await self._consume(function(**inputs)), True
+            case Mode.GENERATOR:
+                return await self._consume(iterate_in_thread(lambda: function(**inputs))), True
+            case _:
+                return await self._finish(await call_in_thread(function, **inputs))
+
+    async def _finish(self, result: Any) -> tuple[Any, bool]:
+        """What a plain function returned may be a coroutine or generator that it has only made."""
         if inspect.isawaitable(result):
             result = await result
         if inspect.isasyncgen(result):

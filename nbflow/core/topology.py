@@ -6,12 +6,38 @@ Pure values. Knows nothing of how a node is written or run.
 from __future__ import annotations
 
 import graphlib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from nbflow.core.policies import Policy
 from nbflow.errors import FlowError
+
+
+class Mode(Enum):
+    """How a node's function is called."""
+
+    COROUTINE = "awaited on the loop"
+    ASYNC_GENERATOR = "iterated on the loop, each element a chunk"
+    GENERATOR = "iterated in a thread, each element a chunk"
+    INLINE = "called on the loop, for it is quick and pure"
+    THREAD = "called in a thread"
+
+
+def mode_of(function: Callable[..., Any]) -> Mode:
+    """How a function is written, and so how it is called.
+
+    Example:
+        >>> mode_of(len)
+        <Mode.THREAD: 'called in a thread'>
+    """
+    if inspect.iscoroutinefunction(function):
+        return Mode.COROUTINE
+    if inspect.isasyncgenfunction(function):
+        return Mode.ASYNC_GENERATOR
+    return Mode.GENERATOR if inspect.isgeneratorfunction(function) else Mode.THREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +53,7 @@ class Node:
         source: The prompt, template or code as its author wrote it.
         detail: What the views say beside the kind, such as the model's name.
         policy: Timeout and retries of this node.
-        inline: Call the function on the loop, without a thread: it must be quick and pure.
+        mode: How the function is called; by default, as it is written.
     """
 
     name: str
@@ -37,7 +63,11 @@ class Node:
     source: str = ""
     detail: str = ""
     policy: Policy = Policy()
-    inline: bool = False
+    mode: Mode | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode is None:
+            object.__setattr__(self, "mode", mode_of(self.function))
 
 
 class Topology:

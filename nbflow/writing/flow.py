@@ -19,7 +19,7 @@ from nbflow.core.events import Kind, Sink
 from nbflow.core.run import Run
 from nbflow.core.scheduler import Describe
 from nbflow.core.task import text_of
-from nbflow.core.topology import Node, Topology
+from nbflow.core.topology import Mode, Node, Topology
 from nbflow.errors import FlowError, nearest
 from nbflow.models import Model, Settings, default_model, model
 from nbflow.writing.options import FlowOptions, NodeOptions, flow_options, node_options
@@ -252,7 +252,7 @@ class Flow:
             for name in inputs
         }
         return Run(
-            Topology(self._nodes(self.steps, frozenset(inputs), bound)),
+            self._bound_topology(frozenset(inputs), bound),
             inputs,
             self._options.run_options(),
             name=self.name,
@@ -260,6 +260,11 @@ class Flow:
             sinks=sinks,
             describe=describe,
         )
+
+    def _bound_topology(self, given: frozenset[str], models: Mapping[str, Model]) -> Topology:
+        if not models and not any(step.optional for step in self.steps):
+            return self._topology
+        return Topology(self._nodes(self.steps, given, models))
 
     def _nodes(
         self,
@@ -280,7 +285,7 @@ class Flow:
                 source=step.source,
                 detail=asked.name if asked is not None else "",
                 policy=step.options.policy(),
-                inline=step.function is None,
+                mode=Mode.INLINE if step.kind == "template" else None,
             )
 
     def _written(self, step: Step, asked: Model | None) -> Callable[..., Any]:
