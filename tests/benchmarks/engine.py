@@ -73,9 +73,8 @@ def block():
 
 async def overhead() -> None:
     """Microseconds of overhead for each branch that does nothing."""
-    print(
-        f"{'no-op branches':<34}{'gather':>10}{'nbflow':>10}{'ratio':>8}{'LangGraph':>12}{'ratio':>8}"
-    )
+    heads = f"{'gather':>10}{'nbflow':>10}{'ratio':>8}{'LangGraph':>12}{'ratio':>8}"
+    print(f"{'no-op branches':<34}{heads}")
     for count in SIZES:
         flow = fan(nothing, count)
         actions: list[Measured] = [lambda count=count: gathered(nothing, count), flow.arun]
