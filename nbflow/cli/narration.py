@@ -75,7 +75,9 @@ class Narrator:
 
 def _heading(record: RunRecord) -> str:
     # What stays hidden, such as a notebook's variable, has a name and no text.
-    values = ", ".join(f"{name} = {plain(value)}" for name, value in record.values.items() if value)
+    values = ", ".join(
+        f"{name} = {plain(value)}" if value else name for name, value in record.values.items()
+    )
     names = ", ".join(plain(name) for name in record.nodes)
     return f"{names} ({values})" if values else names
 

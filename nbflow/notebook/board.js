@@ -70,6 +70,32 @@ export function fold(state, frame) {
 }
 
 /**
+ * The state when the kernel is gone: what hasn't ended never will.
+ * @param {BoardState} state
+ * @param {number} since seconds since the last frame was made
+ * @returns {BoardState}
+ */
+export function cutOff(state, since) {
+  if (state.run.state !== "running") return state;
+  const ended = { state: "cancelled", glyph: GLYPHS.cancelled };
+  const panes = state.panes.map((pane) =>
+    pane.state === "running" || pane.state === "queued"
+      ? { ...pane, ...ended, elapsed: paneSeconds(pane, state.run, since) }
+      : pane,
+  );
+  const { elapsed, work, running, summary } = state.run;
+  const run = {
+    ...state.run,
+    ...ended,
+    summary: `${summary} · the kernel was restarted`,
+    elapsed: elapsed + since,
+    work: work + since * running,
+    running: 0,
+  };
+  return { ...state, run, panes };
+}
+
+/**
  * A duration for people; the same words as `seconds_text` in Python.
  * @param {number} seconds
  */
@@ -163,6 +189,11 @@ export function createStore(clock) {
     /** @param {Frame} frame */
     apply(frame) {
       store.state = fold(store.state, frame);
+      store.told();
+    },
+    /** The kernel restarts: nobody will say anything more. */
+    cutOff() {
+      store.state = cutOff(store.state, store.since());
       store.told();
     },
     told() {
@@ -483,6 +514,8 @@ export default function board() {
       model.on("msg:custom", (/** @type {any} */ message) => {
         if (message.type === "frame") store.apply(message);
       });
+      // ipywidgets says this of its models when their kernel restarts.
+      model.on("comm_live_update", store.cutOff);
       model.send({ type: "ready" });
     },
     /** @param {{model: any, el: HTMLElement}} context */

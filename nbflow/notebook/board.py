@@ -45,7 +45,7 @@ class Shown(Protocol):
         ...
 
     def finish(self) -> None:
-        """Leave what shall be saved; nothing changes afterwards."""
+        """Leave what shall be saved; nothing changes afterwards. Later calls leave it again."""
         ...
 
 
@@ -101,6 +101,7 @@ class Board:
         self._graph: dict[str, Any] = {}
         self._graph_told = True
         self._pages = 0
+        self._live = False
         self._instead: HtmlBoard | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._handle: DisplayHandle | None = None
@@ -112,6 +113,7 @@ class Board:
         self._changes = Changes(self._run.record, time.perf_counter)
         self._widget = BoardWidget(self._everything, self._hear)
         self._handle = _displayed({**self._plain(), _WIDGET_MIME: _reference(self._widget)})
+        self._live = True
         loop = asyncio.get_running_loop()
         self._pacer = Pacer(self._draw, WIDGET_PERIOD_SECONDS, loop)
         self._run.subscribe(self._on_event)
@@ -128,7 +130,9 @@ class Board:
             self._instead.finish()
         else:
             _update(self._handle, bundle(self._run.record))
-        self._handle = None
+        if not self._live:
+            return
+        self._live = False
         if self._pages > 1:
             # A page that was loaded anew can't tell which output to replace: it keeps the widget.
             self._draw()
@@ -142,7 +146,7 @@ class Board:
 
     def _fall_back(self) -> None:
         """No front end shows the widget: show HTML in its place."""
-        if not self._pages and self._handle is not None:
+        if not self._pages and self._live and self._handle is not None:
             self._stop()
             self._instead = HtmlBoard(self._run, self._handle)
             self._instead.show()
@@ -155,7 +159,7 @@ class Board:
         return {**whole, "graph": self._graph, "hint": self._hint}
 
     def _on_event(self, event: Event) -> None:
-        if self._handle is not None:
+        if self._live:
             self._changes.note(event)
             self._pacer.ask()
 
@@ -216,6 +220,7 @@ class HtmlBoard:
         if self._pacer is not None:
             self._pacer.stop()
             self._pacer = None
+        if self._handle is not None:
             self._draw()
 
     def _begin(self) -> None:
@@ -238,13 +243,18 @@ class TextBoard:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._handle: DisplayHandle | None = None
 
     def show(self) -> None:
         """Show nothing yet."""
 
     def finish(self) -> None:
         """Show every branch."""
-        _displayed({"text/plain": text(self._run.record)})
+        content = {"text/plain": text(self._run.record)}
+        if self._handle is None:
+            self._handle = _displayed(content)
+        else:
+            _update(self._handle, content)
 
 
 class NoBoard:

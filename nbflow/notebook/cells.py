@@ -22,7 +22,7 @@ from nbflow.core.run import Run
 from nbflow.errors import NbflowError, RunCancelled
 from nbflow.notebook import capture
 from nbflow.notebook.board import board_for
-from nbflow.notebook.kernel import cancel_hint
+from nbflow.notebook.kernel import cancel_hint, in_kernel
 from nbflow.notebook.plan import plan_text
 from nbflow.views import flow_bundle
 from nbflow.writing.cell import Bound, Cell, parse
@@ -35,15 +35,25 @@ AWAITED_CALL = "await get_ipython().find_cell_magic('fanout').__self__.awaited("
 def await_fanout(lines: list[str]) -> list[str]:
     """The input transformer: a transformed `%%fanout` cell becomes an awaited call.
 
+    Not so below another cell magic, such as `%%time`: that runs it from sync code.
+
     Example:
         >>> await_fanout(["get_ipython().run_cell_magic('fanout', '', 'a: b')"])
         ["await get_ipython().find_cell_magic('fanout').__self__.awaited('fanout', '', 'a: b')"]
         >>> await_fanout(["print(1)"])
         ['print(1)']
     """
-    if not lines or not _MAGIC_CALL.match(lines[0]):
+    if not lines or not _MAGIC_CALL.match(lines[0]) or _is_inside_magic():
         return lines
     return [_MAGIC_CALL.sub(AWAITED_CALL, lines[0], count=1), *lines[1:]]
+
+
+def _is_inside_magic() -> bool:
+    """Whether a cell magic is being called, whose body this cell would be; then nobody awaits."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code is not InteractiveShell.run_cell_magic.__code__:
+        frame = frame.f_back
+    return frame is not None
 
 
 def run_cell(shell: InteractiveShell, line: str, body: str, help_text: str) -> None:
@@ -61,6 +71,7 @@ async def await_cell(
         RunError: a branch failed.
         RunCancelled: the run was cancelled, or the kernel interrupted.
     """
+    __tracebackhide__ = True  # what the cell's own statements raise begins in the cell
     cell = parse(line, body, transform=shell.transform_cell)
     if cell.line.help:
         print(help_text)  # noqa: T201 - help is printed
@@ -78,6 +89,7 @@ async def await_cell(
 
 async def _run_statements(shell: InteractiveShell, cell: Cell) -> None:
     """Run what a cell in Python form says beside its functions, as a normal cell would."""
+    __tracebackhide__ = True
     if cell.statements is None:
         return
     result = eval(cell.statements, shell.user_ns)  # noqa: S307 - it is the user's own cell
@@ -92,7 +104,7 @@ async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool)
         shell.user_ns[name] = run
     board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not cell.line.bg))
     capture.hold(shell)
-    finish = _in_no_cell(board.finish) if cell.line.bg else board.finish
+    finish = _now_and_in_next_cell(shell, board.finish) if cell.line.bg else board.finish
     run.subscribe(_at_end(finish, capture.release))
     try:
         with blocking.interruptible(run.cancel_soon):
@@ -115,13 +127,25 @@ def _at_end(*callbacks: Any) -> Any:
     return sink
 
 
-def _in_no_cell(callback: Callable[[], None]) -> Callable[[], None]:
-    """The callback, whose display messages belong to the cell that runs when it is called.
+def _now_and_in_next_cell(
+    shell: InteractiveShell, callback: Callable[[], None]
+) -> Callable[[], None]:
+    """The callback, called in no branch's context, and once more when the next cell begins.
 
-    A background run ends after its own cell has: a notebook client such as nbclient drops what
-    still comes of that cell, and would save the live board.
+    A background run ends after its own cell has. A notebook client such as nbclient hears only of
+    the cell that runs, so it would save the live board if the run ended between two cells.
     """
-    return lambda: Context().run(callback)
+
+    def now() -> None:
+        Context().run(callback)
+        if in_kernel(shell):
+            shell.events.register("pre_run_cell", again)
+
+    def again(_info: object) -> None:
+        shell.events.unregister("pre_run_cell", again)
+        callback()
+
+    return now
 
 
 def _interrupted(run: Run) -> NbflowError:

@@ -91,13 +91,17 @@ class NbflowMagics(Magics):
 
     async def awaited(self, _magic: str, line: str, cell: str) -> None:
         """What a `%%fanout` cell becomes: the same magic, awaited."""
+        __tracebackhide__ = True
         expand: Any = self.shell.var_expand
         await cells.await_cell(self.shell, expand(line, depth=1), cell, FANOUT_HELP)
 
     @line_magic
     def nbflow(self, line: str) -> None:
         """Described by `NBFLOW_HELP`."""
-        words = shlex.split(line)
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            raise NbflowError(f"%nbflow can't read {line!r}: {str(error).lower()}.") from None
         command = words[0] if words else "--help"
         commands: dict[str, Callable[[list[str]], None]] = {
             "--help": self._help,

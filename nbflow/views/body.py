@@ -57,9 +57,12 @@ def blocks(pane: PaneView, result: Rendered | None = None) -> list[str]:
     if rich:
         found.append(rich)
     else:
+        start, end = _window(pane)
+        if start:
+            found.append(muted(f"… {start:,} characters before"))
         found += (result or result_of(pane)).blocks
-        if len(pane.text) > TEXT_MOST:
-            found.append(_more(len(pane.text) - TEXT_MOST, pane.branch))
+        if end < len(pane.text):
+            found.append(_more(len(pane.text) - end, pane))
     if pane.error is not None:
         found.append(_error(pane.error, again=pane.state is State.RUNNING))
     if found and pane.state is State.CANCELLED:
@@ -69,12 +72,22 @@ def blocks(pane: PaneView, result: Rendered | None = None) -> list[str]:
 
 def result_of(pane: PaneView, before: Rendered | None = None) -> Rendered:
     """The result's text, or as much of it as is shown, as HTML; see `markdown.render`."""
-    return render(pane.text[:TEXT_MOST], before)
+    start, end = _window(pane)
+    return render(pane.text[start:end], before)
+
+
+def _window(pane: PaneView) -> tuple[int, int]:
+    """Which part of a result's text is shown: while it is written its end, then its beginning."""
+    length = len(pane.text)
+    if pane.state is not State.RUNNING:
+        return 0, min(length, TEXT_MOST)
+    step = TEXT_MOST // 2  # it seldom moves, so that most of what was rendered can stay
+    return max(0, -(-(length - TEXT_MOST) // step) * step), length
 
 
 def muted(text: str) -> str:
     """A remark of ours."""
-    return f'<div style="color:{MUTED}">{escape(text)}</div>'
+    return f'<div class="nbflow-muted" style="color:{MUTED}">{escape(text)}</div>'
 
 
 def _note(pane: PaneView) -> str:
@@ -93,8 +106,9 @@ def _note(pane: PaneView) -> str:
             return ""
 
 
-def _more(count: int, branch: str) -> str:
-    return muted(f"… {count:,} more characters; run[{branch!r}] has them all")
+def _more(count: int, pane: PaneView) -> str:
+    where = f"; run[{pane.branch!r}] has them all" if pane.state is State.DONE else ""
+    return muted(f"… {count:,} more characters{where}")
 
 
 def _error(error: ErrorInfo, *, again: bool) -> str:
@@ -109,8 +123,8 @@ def _error(error: ErrorInfo, *, again: bool) -> str:
         return head
     trace = escape(_capped(error.traceback, TEXT_MOST))
     return (
-        f'{head}<details><summary style="color:{MUTED};cursor:pointer">traceback</summary>'
-        f'<pre style="{_PRE}">{trace}</pre></details>'
+        f'{head}<details><summary class="nbflow-muted" style="color:{MUTED};cursor:pointer">'
+        f'traceback</summary><pre style="{_PRE}">{trace}</pre></details>'
     )
 
 

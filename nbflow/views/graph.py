@@ -6,6 +6,7 @@ Nothing of a run's progress is in it, so one layout serves a run from its start 
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -153,7 +154,42 @@ def dot(drawn: Graph) -> str:
             digraph.node(box.id, _literal(f"{GLYPHS['running']} {box.label} {widest}"))
     for tail, head in drawn.arrows:
         digraph.edge(tail, head)
+    for stack in _stacks(drawn):
+        with digraph.subgraph(graph_attr={"rank": "same"}) as column:
+            for above, below in itertools.pairwise(stack):
+                column.edge(above, below, style="invis")
     return str(digraph.source)
+
+
+def _stacks(drawn: Graph) -> Iterator[list[str]]:
+    """Boxes that stand one below the other in the order in which they were written.
+
+    Left to itself Graphviz shuffles many branches between the same sources and joins, and stacks
+    parts that no arrow joins from the bottom up.
+    """
+    tails: dict[str, set[str]] = {box.id: set() for box in drawn.boxes}
+    heads: dict[str, set[str]] = {box.id: set() for box in drawn.boxes}
+    for tail, head in drawn.arrows:
+        tails[head].add(tail)
+        heads[tail].add(head)
+    in_parts = _parts(drawn) > 1
+    stacks: dict[object, list[str]] = {}
+    for box in drawn.boxes:
+        is_first = in_parts and not tails[box.id]
+        key = "first" if is_first else (frozenset(tails[box.id]), frozenset(heads[box.id]))
+        stacks.setdefault(key, []).append(box.id)
+    yield from (stack for stack in stacks.values() if len(stack) > 1)
+
+
+def _parts(drawn: Graph) -> int:
+    """How many parts there are that no arrow joins."""
+    part = {box.id: {box.id} for box in drawn.boxes}
+    for tail, head in drawn.arrows:
+        if part[tail] is not part[head]:
+            small, large = sorted((part[tail], part[head]), key=len)
+            large |= small
+            part.update(dict.fromkeys(small, large))
+    return len({id(members) for members in part.values()})
 
 
 def _literal(label: str) -> str:
@@ -201,4 +237,5 @@ def shortened(name: str, most: int = LABEL_MOST) -> str:
 
 
 def _value_label(name: str, value: str | None) -> str:
-    return shortened(name) if value is None else f"{shortened(name)} = {shortened(value)}"
+    # What stays hidden, such as a notebook's variable, has a name and no text.
+    return f"{shortened(name)} = {shortened(value)}" if value else shortened(name)

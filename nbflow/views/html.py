@@ -19,11 +19,16 @@ from nbflow.views.text import totals_text
 
 _LINE = "1px solid rgba(127,127,127,.35)"
 _BOARD = f"border:{_LINE};border-radius:8px;font-size:13px;line-height:1.5;overflow:hidden"
-_HEAD = "display:flex;flex-wrap:wrap;align-items:baseline;gap:2px 12px;padding:8px 12px"
+_HEAD = (
+    "display:flex;flex-wrap:wrap;align-items:center;gap:2px 10px;padding:6px 12px;"
+    "min-height:42px;box-sizing:border-box"
+)
 _GRAPH = f"border-top:{_LINE};padding:8px 12px;text-align:center;max-height:420px;overflow:auto"
 _PANE = f"min-width:0;box-sizing:border-box;padding:7px 12px 9px;border-right:{_LINE}"
 _TOTAL = f"border-top:{_LINE};padding:5px 12px;color:{MUTED}"
 _TEXT = "margin-top:5px;overflow:auto;overflow-wrap:anywhere"
+_NAME = "display:flex;align-items:center;gap:7px;min-height:24px"
+_MANY = ";max-height:720px;overflow:auto"
 
 
 def html(record: RunRecord) -> str:
@@ -55,7 +60,7 @@ def graph_html(record: RunRecord) -> str:
     encoded = base64.b64encode(svg.encode()).decode()
     return (
         f'<img alt="graph: {escape("; ".join(titles))}" src="data:image/svg+xml;base64,{encoded}"'
-        ' style="max-width:100%;height:auto;margin:0 auto">'
+        ' style="display:block;max-width:100%;height:auto;margin:0 auto">'
     )
 
 
@@ -75,7 +80,7 @@ def _panes(board: BoardView) -> str:
     beside = "".join(_pane(pane, many=many) for pane in board.panes if not pane.is_join)
     below = "".join(_pane(pane, many=False) for pane in board.panes if pane.is_join)
     columns = f"repeat(auto-fit,minmax({board.column}px,1fr))"
-    style = f"display:grid;grid-template-columns:{columns};margin-right:-1px"
+    style = f"display:grid;grid-template-columns:{columns};margin-right:-1px{_MANY if many else ''}"
     return (
         f'<div class="nbflow-panes" style="{style}">{beside}</div>'
         f'<div class="nbflow-joins" style="margin-right:-1px">{below}</div>'
@@ -84,12 +89,12 @@ def _panes(board: BoardView) -> str:
 
 def _pane(pane: PaneView, *, many: bool) -> str:
     _, colour, _ = BAKED[pane.state]
-    height = "12em" if many else "32em"
+    height = "7.5em" if many else "24em"
     return (
         f'<div class="nbflow-pane" data-branch="{escape(pane.branch)}" data-state="{pane.state}"'
         f' style="{_PANE};border-top:3px solid {colour}">'
-        f'<div><span style="color:{colour};font-weight:bold">{pane.glyph}</span>'
-        f" <strong>{escape(pane.branch)}</strong>"
+        f'<div style="{_NAME}"><span style="color:{colour};font-weight:bold">{pane.glyph}</span>'
+        f' <strong style="overflow-wrap:anywhere">{escape(pane.branch)}</strong>'
         f' <span style="color:{MUTED}">{_status(pane)}</span></div>'
         f'<div style="color:{MUTED};font-size:12px">{escape(pane.detail)}</div>'
         f'<div class="nbflow-pane-text" style="{_TEXT};max-height:{height}">'

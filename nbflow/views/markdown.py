@@ -20,10 +20,10 @@ _STYLES = {
     "ol": "margin:0 0 .5em;padding-left:1.6em",
     "pre": "margin:0 0 .5em;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere",
     "blockquote": "margin:0 0 .5em;padding-left:.8em;border-left:3px solid #727a86",
-    "h1": "font-size:1.25em;margin:.2em 0 .3em",
-    "h2": "font-size:1.15em;margin:.2em 0 .3em",
-    "h3": "font-size:1.05em;margin:.2em 0 .3em",
-    "h4": "font-size:1em;margin:.2em 0 .3em",
+    "h1": "font-size:1.25em;font-weight:600;margin:.2em 0 .3em",
+    "h2": "font-size:1.15em;font-weight:600;margin:.2em 0 .3em",
+    "h3": "font-size:1.05em;font-weight:600;margin:.2em 0 .3em",
+    "h4": "font-size:1em;font-weight:600;margin:.2em 0 .3em",
     "table": "border-collapse:collapse;margin:0 0 .5em",
     "td": _CELL,
     "th": _CELL,
@@ -137,6 +137,8 @@ def _top_level(tokens: list[Token]) -> Iterator[list[Token]]:
     group: list[Token] = []
     depth = 0
     for token in tokens:
+        if token.type in ("td_open", "th_open") and not token.attrs:
+            token.attrSet("style", "text-align:left")  # a page's own style may have others
         group.append(token)
         depth += token.nesting
         if depth == 0:

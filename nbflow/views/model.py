@@ -230,7 +230,7 @@ def column_pixels(record: RunRecord) -> int:
     branches = sum(len(set(node.inputs) & record.nodes.keys()) <= 1 for node in nodes)
     if branches > PANES_FULL:
         return 190
-    return {3: 240, 4: 340, 7: 225, 8: 225}.get(branches, 260)
+    return {3: 205, 4: 340, 5: 220, 6: 220, 7: 225, 8: 225}.get(branches, 260)
 
 
 def seconds_text(seconds: float) -> str:

@@ -292,3 +292,40 @@ def test_the_board_fits_a_narrow_window_in_both_themes(notebook: NotebookPage, t
     notebook.wait_prompt(1, "[2]", seconds=5)
     expect(notebook.output(1)).to_contain_text("RunCancelled")
     assert overflow(notebook.output(1)) <= 0
+
+
+def test_the_board_stays_where_it_is_when_the_run_ends(notebook: NotebookPage) -> None:
+    """A person reads a branch while the last one ends, and nothing moves under their eyes."""
+    cell = "%%fanout -m endless\na: first\nb: second\nc: third\nd: {a} {b} {c}"
+    notebook.open_new("still.ipynb", MODELS, cell)
+    notebook.make_cells_wide(730)
+    notebook.run_to_end(0, 1)
+    notebook.run(1)
+    notebook.wait_pane(1, "c", "third-3")
+    live = [notebook.pane(1, name).bounding_box() for name in "abc"]
+    assert len({box["y"] for box in live if box}) == 1  # side by side
+    notebook.interrupt()
+    notebook.wait_prompt(1, "[2]", seconds=5)
+    expect(notebook.board(1)).to_have_attribute("data-state", "cancelled")
+    expect(notebook.board(1).get_by_role("button")).to_have_count(0)
+    after = [notebook.pane(1, name).bounding_box() for name in "abc"]
+    for before, now in zip(live, after, strict=True):
+        assert before is not None
+        assert now is not None
+        assert [round(now[side]) for side in ("x", "y", "width")] == [
+            round(before[side]) for side in ("x", "y", "width")
+        ]
+
+
+def test_a_restart_of_the_kernel_ends_the_board(notebook: NotebookPage) -> None:
+    """A person restarts the kernel under a run; its board must not pretend to go on."""
+    notebook.open_new("restart.ipynb", MODELS, ENDLESS)
+    notebook.run_to_end(0, 1)
+    notebook.run(1)
+    notebook.wait_pane(1, "joke", "joke-3")
+    notebook.restart()
+    notebook.wait_state(1, "cancelled")
+    expect(notebook.board(1)).to_contain_text("the kernel was restarted")
+    expect(notebook.pane(1, "joke")).to_have_attribute("data-state", "cancelled")
+    expect(notebook.board(1).get_by_role("button")).to_have_count(0)
+    notebook.wait_pane(1, "joke", "joke-3")

@@ -120,3 +120,13 @@ test("a model says at once that somebody shows it", () => {
   board.default().initialize({ model });
   assert.deepEqual(said, [{ type: "ready" }]);
 });
+
+test("when the kernel is gone, what hasn't ended is cancelled and its clock stands", () => {
+  const before = state(pane("n0"), pane("n1", { state: "done", elapsed: 1 }), pane("n2", { state: "queued", started: null }));
+  const after = board.cutOff(before, 1.5);
+  assert.deepEqual(after.panes.map((one) => one.state), ["cancelled", "done", "cancelled"]);
+  assert.deepEqual(after.panes.map((one) => one.elapsed), [3, 1, null]);
+  assert.deepEqual([after.run.state, after.run.elapsed, after.run.work], ["cancelled", 3.5, 6]);
+  assert.match(after.run.summary, /kernel was restarted/);
+  assert.deepEqual(board.cutOff(after, 9), after);
+});

@@ -129,15 +129,15 @@ async def test_at_the_end_no_widget_is_left(output, widgets):
     assert widgets[0].closed
 
 
-async def test_finishing_twice_is_finishing_once(output, widgets):
+async def test_finishing_twice_leaves_the_same_again(output, widgets):
     run = run_of(Node("joke", lambda: "Ha."))
     board = Board(run)
     board.show()
     await run
     board.finish()
-    count = len(output.states)
     board.finish()
-    assert len(output.states) == count
+    assert output.states[-1] == output.states[-2]
+    assert WIDGET not in output.states[-1]
 
 
 async def test_nothing_is_sent_after_the_end(output, widgets):

@@ -142,3 +142,23 @@ def test_unloading_takes_the_magics_away_and_loading_brings_them_back(kernel):
     assert kernel.run("%%fanout -m parrot\na: b").status == "error"
     kernel.run("%load_ext nbflow")
     assert kernel.run("%%fanout -m parrot\na: b").status == "ok"
+
+
+@pytest.mark.parametrize("above", ["%%time", "%%capture captured", "%%timeit -n1 -r1"])
+def test_a_cell_below_another_cell_magic_runs_too(kernel, above):
+    cell = kernel.run(f"{above}\n%%fanout -m parrot -o run topic=cats\na: About {{topic}}")
+    assert (cell.status, cell.error) == ("ok", "")
+    assert kernel.run("run['a']").text == "'About cats '"
+
+
+def test_what_a_cells_own_statements_raise_is_shown_without_nbflows_frames(kernel):
+    cell = kernel.run("%%fanout\nimport no_such_module\ndef a(): return 1")
+    assert "import no_such_module" in cell.shown_error
+    assert "cells.py" not in cell.shown_error
+    assert "magics.py" not in cell.shown_error
+
+
+def test_a_quote_that_isnt_closed_is_a_short_error_of_the_line_magic(kernel):
+    cell = kernel.run("%nbflow model 'parrot")
+    assert cell.error.startswith("NbflowError: %nbflow can't read")
+    assert len(cell.shown_error.splitlines()) == 1

@@ -145,6 +145,25 @@ def test_a_huge_text_is_cut_and_says_so():
     assert html_text.escape(f"… {TEXT_MOST:,} more characters; run['joke'] has them all") in shown
 
 
+def test_of_a_huge_text_that_is_still_written_the_newest_is_shown(story):
+    for number in range(3 * TEXT_MOST // 5):
+        story.chunk("joke", f"{number:05}")
+        if number == TEXT_MOST // 5:
+            assert "00001" not in body(story)
+    shown = body(story)
+    assert f"{number:05}" in shown
+    assert len(shown) < 2 * TEXT_MOST
+    assert f"… {2 * TEXT_MOST:,} characters before" in shown
+    assert "more characters" not in shown
+
+
+def test_the_rest_of_a_cut_text_is_promised_only_where_there_is_a_result(story):
+    story.chunk("joke", "a " * TEXT_MOST)
+    story.say(Kind.CANCELLED, "joke", 1.0)
+    assert f"… {TEXT_MOST:,} more characters" in body(story)
+    assert "has them all" not in body(story)
+
+
 def test_of_endless_printing_the_end_is_shown(story):
     for number in range(5000):
         printed(story, f"line {number}\n")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 import xml.etree.ElementTree as ET
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import example, given, settings
@@ -184,3 +185,35 @@ def test_a_flow_is_drawn_without_a_run():
     drawn = flow_bundle(topology)
     assert set(drawn) == {"text/plain", "text/html", "image/svg+xml"}
     assert "joke" in drawn["image/svg+xml"]
+
+
+def test_a_value_that_stays_hidden_is_drawn_as_its_name_alone():
+    story = Story({"joke": ("topic", "animal")}, topic="cats", animal="")
+    assert [box.label for box in graph(story.record).boxes] == ["topic = cats", "animal", "joke"]
+
+
+def heights_of(svg: str, names: Iterable[str]) -> list[float]:
+    """How far below the top each node stands."""
+    texts = {
+        node.get("data-branch"): node.find(f"{SVG}text")
+        for node in ET.fromstring(svg).iter(f"{SVG}g")
+    }
+    return [float(text.get("y", "")) for name in names if (text := texts[name]) is not None]
+
+
+@needs_graphviz
+@pytest.mark.parametrize("joined", ["", "ab", "cd", "abcd"])
+def test_branches_stand_from_the_top_in_the_order_in_which_they_were_written(joined):
+    story = Story({**dict.fromkeys("abcd", ()), **({"join": tuple(joined)} if joined else {})})
+    svg = live_svg(story.record)
+    assert svg is not None
+    assert heights_of(svg, "abcd") == sorted(heights_of(svg, "abcd"))
+
+
+@needs_graphviz
+def test_forty_branches_between_a_value_and_a_join_stand_in_order_too():
+    names = [f"b{number}" for number in range(40)]
+    story = Story({**dict.fromkeys(names, ("topic",)), "join": tuple(names)}, topic="cats")
+    svg = live_svg(story.record)
+    assert svg is not None
+    assert heights_of(svg, names) == sorted(heights_of(svg, names))

@@ -89,3 +89,10 @@ def test_24_panes_of_1_kb_take_less_than_200_kb():
         story.start(name)
         story.done(name, "Some words about cats and **mice**. " * 28)
     assert len(html(story.record).encode()) < 200_000
+
+
+@pytest.mark.parametrize(("branches", "is_capped"), [(24, False), (25, True)])
+def test_a_grid_of_many_panes_scrolls_instead_of_filling_the_notebook(branches, is_capped):
+    story = Story({f"b{number}": () for number in range(branches)})
+    (grid,) = Outline(html(story.record)).of_class("nbflow-panes")
+    assert ("max-height" in str(grid["style"])) is is_capped

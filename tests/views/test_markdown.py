@@ -85,3 +85,8 @@ def test_a_text_that_starts_over_forgets_what_was_settled():
 @pytest.mark.parametrize("text", ["[" * 20_000, "*a **" * 4_000, "> " * 9_000, "[a](" * 5_000])
 def test_a_text_made_to_be_slow_still_renders(text):
     assert isinstance(render(text).blocks, tuple)
+
+
+def test_every_cell_of_a_table_says_where_its_text_stands():
+    html = html_of("| a | b |\n|---|--:|\n| 1 | 2 |")
+    assert [html.count(f"text-align:{side}") for side in ("left", "right")] == [2, 2]
