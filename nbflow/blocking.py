@@ -10,8 +10,10 @@ import asyncio
 import itertools
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -106,8 +108,8 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
     """Have SIGINT cancel something while the context is open; a second one does as before.
 
     A coroutine that computes, or sleeps with `time.sleep`, never lets the loop hear of a cancel.
-    When the signal falls into such a branch it raises `KeyboardInterrupt` there, which the
-    scheduler takes as a cancel of the run.
+    When the signal falls into a branch's own code it also raises `KeyboardInterrupt` there, which
+    the scheduler takes as a cancel of the run; anywhere else that could break the loop.
 
     Args:
         cancel: Called from the signal handler, so it may only leave a word for the loop.
@@ -120,11 +122,12 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
     presses = itertools.count()
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
-        if current_task.get() is not None:
-            raise KeyboardInterrupt
-        if next(presses) == 0:
+        first = next(presses) == 0
+        if first:
             cancel()
-        else:
+        if _is_in_branch(frame):
+            raise KeyboardInterrupt
+        if not first and current_task.get() is None:
             again(number, frame)
 
     with _woken_by_signals(asyncio.get_running_loop()):
@@ -133,6 +136,23 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+
+_NO_BRANCH = (
+    str(Path(asyncio.__file__).parent),
+    str(Path(__file__).parent),
+    weakref.__file__,
+    str(Path(weakref.__file__).with_name("_weakrefset.py")),
+    "<frozen",
+)
+"""Files whose code may run in a branch's step, and would lose an exception or break by it."""
+
+
+def _is_in_branch(frame: FrameType | None) -> bool:
+    """Whether a signal fell into what a branch's author wrote or called, in a step of its task."""
+    if frame is None or current_task.get() is None or asyncio.current_task() is None:
+        return False
+    return not frame.f_code.co_filename.startswith(_NO_BRANCH)
 
 
 @contextmanager

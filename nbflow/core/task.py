@@ -21,6 +21,9 @@ from nbflow.core.topology import Mode, Node
 GRACE_SECONDS = 0.5
 """How long cancelled code may take to clean up before the run goes on without it."""
 
+TURN_SECONDS = 0.02
+"""How long a generator may go on yielding before everybody else on the loop has a turn."""
+
 _CORE = str(Path(__file__).parent)
 
 
@@ -168,10 +171,14 @@ class Attempt:
 
     async def _consume(self, chunks: AsyncIterable[Any]) -> Any:
         kept = []
+        due = self._loop.time() + TURN_SECONDS
         try:
             async for chunk in chunks:
                 kept.append(chunk)
                 self.emit(Kind.CHUNK, {"text": chunk if isinstance(chunk, str) else text_of(chunk)})
+                if self._loop.time() > due:  # one that never waits would keep the loop to itself
+                    await asyncio.sleep(0)
+                    due = self._loop.time() + TURN_SECONDS
         finally:
             close = getattr(chunks, "aclose", None)
             if close is not None:  # its clean-up runs now, not when it is collected

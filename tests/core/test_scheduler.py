@@ -88,6 +88,20 @@ async def test_generators_of_both_kinds_stream_their_chunks_and_return_them_join
     assert sorted(chunks) == ["1", "2", "a ", "a ", "cat", "dog"]
 
 
+async def test_a_generator_that_never_waits_leaves_others_their_turn(start):
+    async def endless():
+        while True:
+            yield "x"
+
+    run = start(node(endless))
+    async for event in run.events():
+        if event.kind == "chunk":
+            break
+    run.cancel()
+    with pytest.raises(RunCancelled):
+        await run
+
+
 async def test_a_branch_that_fails_leaves_its_siblings_results(start):
     def good():
         return "kept"

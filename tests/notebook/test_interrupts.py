@@ -28,6 +28,10 @@ def streams():
     for n in range(10):
         yield str(n)
         time.sleep(0.01)
+async def never_waits():
+    for n in range(200):
+        yield "x"
+        await asyncio.sleep(0)
 async def prints():
     for n in range(20):
         await asyncio.sleep(0.005)
@@ -36,7 +40,7 @@ async def keeps_the_loop():
     end = time.monotonic() + 0.03
     while time.monotonic() < end:
         pass
-def join(second, in_thread, streams, prints, keeps_the_loop):
+def join(second, in_thread, streams, prints, never_waits, keeps_the_loop):
     return 1
 """
 
@@ -52,6 +56,9 @@ def test_interrupts_at_random_moments_leave_no_orphans(kernel: Kernel):
     moments = random.Random(20)
     for _ in range(INTERRUPTS):
         started = kernel.start(CELL)
+        # before that it may fall into ipykernel itself, which then doesn't answer
+        while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+            pass
         time.sleep(moments.uniform(0, SPAN_SECONDS))  # the moment is what is tested
         kernel.manager.interrupt_kernel()
         cell = kernel.finish(started)
