@@ -66,7 +66,8 @@ async def test_sync_branches_run_side_by_side(start):
         barrier.wait()
 
     nodes = [Node(f"branch{index}", branch, ("number",)) for index in range(8)]
-    await start(*nodes, values={"number": 1})
+    run = await start(*nodes, values={"number": 1})
+    assert run.record.count(State.DONE) == 8
 
 
 async def test_generators_of_both_kinds_stream_their_chunks_and_return_them_joined(start):
