@@ -6,18 +6,20 @@ nothing: nest-asyncio2 is applied when someone first asks for a sync answer insi
 
 from __future__ import annotations
 
+import _thread
 import asyncio
-import itertools
 import signal
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
 from nbflow.core.context import current_task
+from nbflow.core.threads import start_in_thread
 from nbflow.errors import NbflowError
 
 T = TypeVar("T")
@@ -119,23 +121,94 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
         return
     before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None is a handler written in C
     again: Handler = before if callable(before) else signal.default_int_handler
-    presses = itertools.count()
+    loop = asyncio.get_running_loop()
+    repeater = _Repeater()
+    pressed = False
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
-        first = next(presses) == 0
+        nonlocal pressed
+        first, pressed = not pressed, True
+        by_hand = not repeater.is_pressing()
         if first:
             cancel()
         if _is_in_branch(frame):
+            repeater.rest()
             raise KeyboardInterrupt
-        if not first and current_task.get() is None:
+        if first:
+            loop.call_soon_threadsafe(repeater.rest)
+            repeater.begin()
+        elif by_hand and current_task.get() is None:
             again(number, frame)
 
-    with _woken_by_signals(asyncio.get_running_loop()):
+    with _woken_by_signals(loop):
         signal.signal(signal.SIGINT, on_interrupt)
+        start_in_thread(repeater.watch)
         try:
             yield
         finally:
+            repeater.close()
             signal.signal(signal.SIGINT, before)
+
+
+REPEAT_SECONDS = 0.2
+"""How long the loop may take to hear of an interrupt before the signal is sent again."""
+
+
+class _Repeater:
+    """Sends SIGINT to the main thread again until the loop has heard of the first.
+
+    The first may fall into the moment before a branch's code begins to keep the loop to itself: it
+    is not raised there, and the word that it left is never read. What signal handlers call here
+    takes no lock, for they may interrupt anything; `SimpleQueue.put` is made for that.
+    """
+
+    def __init__(self) -> None:
+        self._words: SimpleQueue[bool] = SimpleQueue()
+        self._pressing = False
+        self._closed = threading.Lock()
+
+    def begin(self) -> None:
+        """Repeat from now on."""
+        self._words.put(True)
+
+    def rest(self) -> None:
+        """Stop repeating: it has been heard."""
+        self._words.put(False)
+
+    def is_pressing(self) -> bool:
+        """Whether the signal that is handled now is a repeated one."""
+        pressing, self._pressing = self._pressing, False
+        return pressing
+
+    def close(self) -> None:
+        """Stop for good; no signal is sent any more once this has returned."""
+        self._words.put(False)
+        self._closed.acquire()
+
+    def watch(self) -> None:
+        """Do the sending; in a thread of its own."""
+        if not self._words.get():
+            return
+        while True:
+            try:
+                self._words.get(timeout=REPEAT_SECONDS)
+            except Empty:
+                if not self._closed.acquire(blocking=False):
+                    return
+                self._pressing = True
+                _press()
+                self._closed.release()
+            else:
+                return
+
+
+def _press() -> None:
+    """Send SIGINT to the main thread, also out of a system call such as a sleep."""
+    ident = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and ident is not None:
+        signal.pthread_kill(ident, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 _NO_BRANCH = (

@@ -76,6 +76,11 @@ class ThreadPool:
 _pool = ThreadPool()
 
 
+def start_in_thread(call: _Call) -> None:
+    """Run `call`, which must not raise, in a thread that nobody waits for."""
+    _pool.submit(call)
+
+
 async def call_in_thread(function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Call a sync function in a thread, in a copy of this context, and return what it returns.
 

@@ -93,6 +93,19 @@ def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_to_itself(kernel)
     assert kernel.run("run.status.value").text == "'cancelled'"
 
 
+def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_just_after_it(kernel):
+    """Seen in CI: the signal came between two steps of the loop and the next one never ended."""
+    for steps in range(6):
+        started = kernel.start(
+            f"%%fanout -o run\nasync def hog():\n    for _ in range({steps}):\n"
+            "        await asyncio.sleep(0)\n    time.sleep(600)"
+        )
+        while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+            pass
+        kernel.manager.interrupt_kernel()
+        assert kernel.finish(started).error.startswith("RunCancelled")
+
+
 def test_background_returns_at_once_and_can_be_awaited_and_cancelled(kernel):
     cell = kernel.run("%%fanout --bg -o run\nasync def slow():\n    await asyncio.sleep(600)")
     assert cell.status == "ok"
