@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import contextlib
+import os
 import signal
+import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -122,58 +125,58 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None is a handler written in C
     again: Handler = before if callable(before) else signal.default_int_handler
     loop = asyncio.get_running_loop()
-    repeater = _Repeater()
     pressed = False
 
     def on_interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         first, pressed = not pressed, True
-        by_hand = not repeater.is_pressing()
+        by_hand = not watch.is_pressing()
         if first:
             cancel()
+            loop.call_soon_threadsafe(watch.rest)
         if _is_in_branch(frame):
-            repeater.rest()
+            watch.rest()
             raise KeyboardInterrupt
-        if first:
-            loop.call_soon_threadsafe(repeater.rest)
-            repeater.begin()
-        elif by_hand and current_task.get() is None:
+        if by_hand and not first and current_task.get() is None:
             again(number, frame)
 
-    with _woken_by_signals(loop):
+    with _watching(loop) as watch:
         signal.signal(signal.SIGINT, on_interrupt)
-        start_in_thread(repeater.watch)
         try:
             yield
         finally:
-            repeater.close()
             signal.signal(signal.SIGINT, before)
 
 
 REPEAT_SECONDS = 0.2
-"""How long the loop may take to hear of an interrupt before the signal is sent again."""
+"""How long an interrupt may go unheard before the signal is sent again."""
 
 
-class _Repeater:
-    """Sends SIGINT to the main thread again until the loop has heard of the first.
+class _Watch:
+    """Sees to it that the first SIGINT is heard: it sends it again until it is.
 
-    The first may fall into the moment before a branch's code begins to keep the loop to itself: it
-    is not raised there, and the word that it left is never read. What signal handlers call here
-    takes no lock, for they may interrupt anything; `SimpleQueue.put` is made for that.
+    Python runs a signal's handler between two bytecodes. A signal that comes in the moment before
+    a branch goes to sleep in C is handled after the sleep; one that comes in the moment before a
+    branch begins to keep the loop to itself leaves a word that the loop never reads. But every
+    signal is written at once to the wakeup file, and a thread reads that here. What handlers call
+    takes no lock, for they may interrupt anything.
+
+    Args:
+        loop: Is woken by every signal, for it may be just about to sleep.
     """
 
-    def __init__(self) -> None:
-        self._words: SimpleQueue[bool] = SimpleQueue()
-        self._pressing = False
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._closed = threading.Lock()
-
-    def begin(self) -> None:
-        """Repeat from now on."""
-        self._words.put(True)
+        self._heard = False
+        self._pressing = False
 
     def rest(self) -> None:
         """Stop repeating: it has been heard."""
-        self._words.put(False)
+        self._heard = True
 
     def is_pressing(self) -> bool:
         """Whether the signal that is handled now is a repeated one."""
@@ -182,24 +185,30 @@ class _Repeater:
 
     def close(self) -> None:
         """Stop for good; no signal is sent any more once this has returned."""
-        self._words.put(False)
         self._closed.acquire()
+        signal.set_wakeup_fd(self._before)
+        self._writer.close()
 
     def watch(self) -> None:
-        """Do the sending; in a thread of its own."""
-        if not self._words.get():
-            return
+        """Read and repeat until closed; in a thread of its own."""
+        with self._reader:
+            while numbers := self._reader.recv(64):
+                if self._before != -1:
+                    with contextlib.suppress(OSError):  # whoever had the file before, still has it
+                        os.write(self._before, numbers)
+                with contextlib.suppress(RuntimeError):  # the loop is closed
+                    self._loop.call_soon_threadsafe(_nothing)
+                if signal.SIGINT in numbers:
+                    self._repeat()
+
+    def _repeat(self) -> None:
         while True:
-            try:
-                self._words.get(timeout=REPEAT_SECONDS)
-            except Empty:
-                if not self._closed.acquire(blocking=False):
-                    return
-                self._pressing = True
-                _press()
-                self._closed.release()
-            else:
+            time.sleep(REPEAT_SECONDS)
+            if self._heard or not self._closed.acquire(blocking=False):
                 return
+            self._pressing = True
+            _press()
+            self._closed.release()
 
 
 def _press() -> None:
@@ -209,6 +218,16 @@ def _press() -> None:
         signal.pthread_kill(ident, signal.SIGINT)
     else:
         _thread.interrupt_main()
+
+
+@contextmanager
+def _watching(loop: asyncio.AbstractEventLoop) -> Iterator[_Watch]:
+    watch = _Watch(loop)
+    start_in_thread(watch.watch)
+    try:
+        yield watch
+    finally:
+        watch.close()
 
 
 _NO_BRANCH = (
@@ -226,23 +245,3 @@ def _is_in_branch(frame: FrameType | None) -> bool:
     if frame is None or current_task.get() is None or asyncio.current_task() is None:
         return False
     return not frame.f_code.co_filename.startswith(_NO_BRANCH)
-
-
-@contextmanager
-def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Have a signal wake the loop, also one that comes in the moment before it goes to sleep.
-
-    asyncio does this for the signals it handles itself, and its handler must then be replaced, for
-    it runs only between the steps of tasks, never inside a branch that keeps the loop to itself.
-    """
-    try:
-        loop.add_signal_handler(signal.SIGINT, _nothing)
-    except (NotImplementedError, RuntimeError, ValueError):  # Windows; a loop that isn't asyncio's
-        yield
-        return
-    try:
-        yield
-    finally:
-        handler = signal.getsignal(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, handler)

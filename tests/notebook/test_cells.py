@@ -106,6 +106,20 @@ def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_just_after_it(ker
         assert kernel.finish(started).error.startswith("RunCancelled")
 
 
+def test_an_interrupt_in_the_moment_before_a_branch_sleeps_is_heard_all_the_same(kernel):
+    """Seen in CI: the signal came just before the sleep's system call, which it didn't end.
+
+    A signal to another thread does the same at any moment: it is noted, and the sleep goes on.
+    """
+    cell = kernel.run(
+        "%%fanout -o run\nimport signal, threading\nasync def hog():\n"
+        "    kill = lambda: signal.pthread_kill(threading.get_ident(), signal.SIGINT)\n"
+        "    threading.Timer(0.05, kill).start()\n"
+        "    time.sleep(600)"
+    )
+    assert cell.error.startswith("RunCancelled")
+
+
 def test_background_returns_at_once_and_can_be_awaited_and_cancelled(kernel):
     cell = kernel.run("%%fanout --bg -o run\nasync def slow():\n    await asyncio.sleep(600)")
     assert cell.status == "ok"
