@@ -12,10 +12,13 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from nbflow import blocking
 from nbflow.core.run import Run, last_run
 from nbflow.errors import CellError, FlowError, ModelError, NbflowError, RunCancelled, RunError
 from nbflow.models import model
-from nbflow.writing.flow import Flow, ask, node
+from nbflow.writing.fan import best, each, vote
+from nbflow.writing.flow import Flow
+from nbflow.writing.step import ask, node
 
 __version__ = "0.1.0"
 
@@ -29,11 +32,14 @@ __all__ = [
     "RunCancelled",
     "RunError",
     "ask",
+    "best",
+    "each",
     "last_run",
     "load_ipython_extension",
     "model",
     "node",
     "unload_ipython_extension",
+    "vote",
 ]
 
 
@@ -59,3 +65,4 @@ def _show_board(run: Run) -> Any:
 
 Flow.renderer = staticmethod(_draw_flow)
 Run.board = _show_board
+Run.wait_for = staticmethod(blocking.run)

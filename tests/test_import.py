@@ -42,11 +42,14 @@ EXPORTED = {
     "RunCancelled",
     "RunError",
     "ask",
+    "best",
+    "each",
     "last_run",
     "load_ipython_extension",
     "model",
     "node",
     "unload_ipython_extension",
+    "vote",
 }
 
 

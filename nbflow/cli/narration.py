@@ -11,12 +11,13 @@ from nbflow.cli.terminal import plain, shortened
 from nbflow.core.events import Event, Kind
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
-from nbflow.views.model import PaneView, pane, seconds_text, totals
-from nbflow.views.text import totals_text
+from nbflow.views.model import PaneView, pane, totals
+from nbflow.views.text import group_lines, totals_text
+from nbflow.views.words import seconds_text
 
 _ENDS = frozenset({Kind.DONE, Kind.FAILED, Kind.CANCELLED, Kind.SKIPPED})
 LINES_MOST = 2
-"""How many lines of a branch's text are told."""
+"""How many lines of a branch's text are told; of many tasks, no more either."""
 
 
 class Narrator:
@@ -34,9 +35,10 @@ class Narrator:
         ...                "source": "", "detail": "smollm2"}]}))
         <BLANKLINE>
         joke (topic = cats)
-        >>> narrator(Event("r1", 1, Kind.QUEUED, "joke", "t0", 0.0, 0.0, {}))
-        >>> narrator(Event("r1", 2, Kind.STARTED, "joke", "t0", 0.0, 0.0, {"attempt": 1}))
-        >>> narrator(Event("r1", 3, Kind.DONE, "joke", "t0", 1.5, 1.5, {"text": "Why? Ask a cat."}))
+        >>> narrator(Event("r1", 1, Kind.QUEUED, "joke", "joke", 0.0, 0.0, {}))
+        >>> narrator(Event("r1", 2, Kind.STARTED, "joke", "joke", 0.0, 0.0, {"attempt": 1}))
+        >>> narrator(Event("r1", 3, Kind.DONE, "joke", "joke", 1.5, 1.5, {
+        ...     "text": "Why? Ask a cat."}))
           ✓ joke  done in 1.5 s
                 Why? Ask a cat.
         >>> narrator(Event("r1", 4, Kind.RUN_ENDED, None, None, 1.5, 1.5, {"state": "done"}))
@@ -58,8 +60,8 @@ class Narrator:
         elif event.kind is Kind.RUN_ENDED:
             self._tell("  " + totals_text(totals(record)))
             del self._records[event.run]
-        elif event.kind in _ENDS and event.node is not None:
-            self._tell_branch(record, event.node)
+        elif event.kind in _ENDS and event.node is not None and event.task == event.node:
+            self._tell_branch(record, event.node)  # of many tasks, what they came to
 
     def _tell_branch(self, record: RunRecord, node: str) -> None:
         shown = pane(record, node)
@@ -88,4 +90,9 @@ def _said(shown: PaneView) -> list[str]:
         return [plain(f"{shown.error.type}: {shown.error.message}")]
     if shown.state is State.SKIPPED:
         return [plain(f"no result of {', '.join(shown.because)}")]
-    return [line for line in map(plain, shown.text.splitlines()) if line]
+    if shown.unneeded:
+        return ["not needed any more"]
+    lines = shown.text.splitlines()
+    if shown.group is not None:
+        lines = [*lines[:1], *group_lines(shown.group)]
+    return [line for line in map(plain, lines) if line]

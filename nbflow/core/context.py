@@ -22,6 +22,11 @@ class TaskContext(Protocol):
         ...
 
     @property
+    def sample(self) -> int:
+        """The task's number among the tasks of its node, from 0."""
+        ...
+
+    @property
     def cancelled(self) -> bool:
         """True once the run has no more use for this attempt."""
         ...

@@ -5,6 +5,7 @@ Event data is plain (what JSON can hold); the Python values that branches return
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -16,11 +17,11 @@ class Kind(StrEnum):
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"  # data: state
 
-    QUEUED = "queued"
+    QUEUED = "queued"  # data of a group: group (its kind), label, size (None if not known)
     STARTED = "started"  # data: attempt
-    DONE = "done"  # data: text, and display if the value has a rich form
-    FAILED = "failed"  # data: type, message, traceback
-    CANCELLED = "cancelled"
+    DONE = "done"  # data: text; display if the value has a rich form; reused; a group's tally
+    FAILED = "failed"  # data: type, message, traceback; a group's tally
+    CANCELLED = "cancelled"  # data: unneeded, true if nobody needed its result any more
     SKIPPED = "skipped"  # data: because (the nodes whose results are missing)
 
     CHUNK = "chunk"  # data: text
@@ -42,7 +43,11 @@ class Event(NamedTuple):
     node: str | None
     """The node's name; None when the fact is about the run."""
     task: str | None
-    """The task's id within the run; None when the fact is about the run."""
+    """The task's id within the run; None when the fact is about the run.
+
+    A node with many tasks has a group around them, which has the same life as a task: its id is the
+    node's name, and theirs are `name[0]`, `name[1]` and so on.
+    """
     time: float
     """Seconds since the run started, on a clock that never goes back."""
     wall: float
@@ -51,4 +56,60 @@ class Event(NamedTuple):
 
 
 Sink = Callable[[Event], None]
-"""Whoever wants events. It is called on the run's event loop and must return quickly."""
+"""Whoever wants events."""
+
+
+class Log:
+    """The events of one run in their order, kept small: columns, and no object for each event.
+
+    It is appended to on the run's event loop; any thread may read what is there.
+
+    Args:
+        run: The run's id.
+        wall: When it started, in seconds since the epoch.
+    """
+
+    def __init__(self, run: str, wall: float) -> None:
+        self._run = run
+        self._wall = wall
+        self._kinds: list[Kind] = []
+        self._nodes: list[str | None] = []
+        self._tasks: list[str | None] = []
+        self._times = array("d")
+        self._data: list[Mapping[str, Any]] = []
+
+    def append(
+        self,
+        kind: Kind,
+        node: str | None,
+        task: str | None,
+        time: float,
+        data: Mapping[str, Any],
+    ) -> Event:
+        """Add the next fact of the run; the event it has become."""
+        seq = len(self._data)
+        self._kinds.append(kind)
+        self._nodes.append(node)
+        self._tasks.append(task)
+        self._times.append(time)
+        self._data.append(data)  # the last column: it says how many there are
+        # what Event(...) does, without its keywords: this is the engine's innermost step
+        return tuple.__new__(
+            Event, (self._run, seq, kind, node, task, time, self._wall + time, data)
+        )
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, seq: int) -> Event:
+        time = self._times[seq]
+        return Event(
+            self._run,
+            seq,
+            self._kinds[seq],
+            self._nodes[seq],
+            self._tasks[seq],
+            time,
+            self._wall + time,
+            self._data[seq],
+        )

@@ -1,11 +1,13 @@
-"""What may happen to a task besides running: how long, how often again, and what a failure does.
+"""What may happen to a task besides running: how long, how often again, how many, how fast.
 
-Frozen values; the scheduler reads them and nothing else decides.
+Frozen values, one for each policy; the scheduler reads them and nothing else decides.
 """
 
 from __future__ import annotations
 
 import random
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,39 +27,117 @@ class OnError(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How one node's task is attempted.
+class Timeout:
+    """How long one attempt may take. A sync function's thread runs on; its result is dropped.
 
     Args:
-        timeout: Seconds one attempt may take; None for no limit.
-        retries: How often a failed attempt is followed by another.
+        seconds: More than 0.
 
     Raises:
         ValueError: a number that makes no sense.
     """
 
-    timeout: float | None = None
-    retries: int | None = None
+    seconds: float
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not self.timeout > 0:
-            raise ValueError(f"timeout must be a positive number of seconds, not {self.timeout!r}")
-        if self.retries is not None and self.retries < 0:
+        if not self.seconds > 0:
+            raise ValueError(f"timeout must be a positive number of seconds, not {self.seconds!r}")
+
+
+def always(_error: Exception) -> bool:
+    """Whether to try again: whatever went wrong."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed attempt is followed by another. A cancelled one never is.
+
+    Args:
+        retries: 0 or more.
+        on: Says of what an attempt raised whether another shall follow.
+
+    Raises:
+        ValueError: a number that makes no sense.
+    """
+
+    retries: int
+    on: Callable[[Exception], bool] = always
+
+    def __post_init__(self) -> None:
+        if self.retries < 0:
             raise ValueError(f"retries must be 0 or more, not {self.retries!r}")
 
-    def or_else(self, default: Policy) -> Policy:
-        """This policy, with what it leaves open taken from `default`.
+    def wants_another(self, failed: int, error: Exception) -> bool:
+        """Whether to try again, after so many failed attempts, the last with this error."""
+        return failed <= self.retries and self.on(error)
 
-        Example:
-            >>> Policy(retries=2).or_else(Policy(timeout=5.0, retries=1))
-            Policy(timeout=5.0, retries=2)
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many attempts may begin in a time: a token bucket, full at the start.
+
+    Args:
+        count: The bucket's size, in attempts.
+        seconds: How long an empty bucket takes to fill evenly.
+
+    Raises:
+        ValueError: a number that makes no sense.
+
+    Example:
+        >>> Rate.parse("60/min")
+        Rate(count=60, seconds=60.0)
+    """
+
+    count: int
+    seconds: float
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not self.seconds > 0:
+            raise ValueError(f"rate must be at least 1 in a positive time, not {self}")
+
+    @classmethod
+    def parse(cls, text: str) -> Rate:
+        """A rate such as `60/min`, `5/s`, `1000/h` or `10/2s`.
+
+        Raises:
+            ValueError: it isn't one.
         """
-        if default.timeout is None and default.retries is None:
-            return self
-        return Policy(
-            timeout=default.timeout if self.timeout is None else self.timeout,
-            retries=default.retries if self.retries is None else self.retries,
-        )
+        match = _RATE.fullmatch(text.strip())
+        if match is None or not int(match["count"]) or not float(match["number"] or 1):
+            raise ValueError("takes a number by a time, such as 60/min, 5/s or 1000/h")
+        return cls(int(match["count"]), float(match["number"] or 1) * _SECONDS[match["unit"][0]])
+
+
+_RATE = re.compile(
+    r"(?P<count>\d{1,9})\s*/\s*(?P<number>\d{1,6}(\.\d{1,3})?)?\s*"
+    r"(?P<unit>s|sec|second|m|min|minute|h|hour)"
+)
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one node's tasks are attempted; None leaves it to the run.
+
+    Args:
+        timeout: How long one attempt may take.
+        retry: How often a failed attempt is followed by another.
+        rate: How many attempts may begin in a time.
+        jobs: How many of the node's tasks run at once.
+
+    Raises:
+        ValueError: a number that makes no sense.
+    """
+
+    timeout: Timeout | None = None
+    retry: Retry | None = None
+    rate: Rate | None = None
+    jobs: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise ValueError(f"jobs must be 1 or more, not {self.jobs!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +145,21 @@ class RunOptions:
     """How a whole run is executed.
 
     Args:
+        timeout: For every node that doesn't say otherwise.
+        retry: For every node that doesn't say otherwise.
+        rate: For the attempts that use one resource, such as a model; each has its own bucket.
         jobs: How many tasks run at once; None for no limit.
         on_error: What the failure of one branch does to the run.
-        policy: What holds for every node that doesn't say otherwise.
 
     Raises:
         ValueError: a number that makes no sense.
     """
 
+    timeout: Timeout | None = None
+    retry: Retry | None = None
+    rate: Rate | None = None
     jobs: int | None = None
     on_error: OnError = OnError.FINISH
-    policy: Policy = Policy()
 
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:

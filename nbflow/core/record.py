@@ -6,16 +6,17 @@ events always fold into the same record, whether they come live or from a store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from nbflow.core.events import Event, Kind
 from nbflow.core.states import RunState, State, check_transition
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class NodeInfo:
+
+class NodeInfo(NamedTuple):
     """What is known of a node before it runs."""
 
     name: str
@@ -23,6 +24,10 @@ class NodeInfo:
     inputs: tuple[str, ...]
     source: str
     detail: str
+    fan_out: tuple[str, ...] = ()
+    """How it becomes many tasks, as it is written: `for doc in docs`, `vote of 5`."""
+    wait: int | None = None
+    """It starts as soon as so many of its input nodes have succeeded; None for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +40,40 @@ class ErrorInfo:
 
 
 @dataclass(slots=True)
-class TaskRecord:
-    """What happened to one task. Times are seconds since the run started."""
+class Life:
+    """From the queue to the end, of a task or of a group of them. Times are seconds in the run."""
 
     id: str
     node: str
     state: State = State.QUEUED
-    attempts: int = 0
     started: float | None = None
     ended: float | None = None
-    chunks: list[str] = field(default_factory=list)
-    outputs: list[Mapping[str, Any]] = field(default_factory=list)
+    error: ErrorInfo | None = None
+    """Why it failed; while it waits for a retry, why the last attempt did."""
+    reused: bool = False
+    """True if its result is an earlier run's."""
+    unneeded: bool = False
+    """True if it was cancelled because nobody needed its result any more."""
+    of: str | None = None
+    """The id of the group it is in."""
+
+    def elapsed(self, now: float) -> float | None:
+        """Seconds from its start to its end, or to `now` while it runs; None if it never ran."""
+        if self.started is None:
+            return None
+        return (now if self.ended is None else self.ended) - self.started
+
+
+@dataclass(slots=True)
+class TaskRecord(Life):
+    """What happened to one task."""
+
+    attempts: int = 0
+    chunks: Sequence[str] = ()
+    outputs: Sequence[Mapping[str, Any]] = ()
     """Jupyter outputs (`stream`, `display_data`) made inside the branch, in their order."""
     display: Mapping[str, Any] | None = None
     """The result's rich form, by mime type, if it has one."""
-    error: ErrorInfo | None = None
-    """Why it failed; while it waits for a retry, why the last attempt did."""
-    because: tuple[str, ...] = ()
-    """The nodes for want of whose results it was skipped."""
     input_tokens: int = 0
     output_tokens: int = 0
 
@@ -61,11 +82,25 @@ class TaskRecord:
         """The result as text; while the task runs, as much of it as there is."""
         return "".join(self.chunks)
 
-    def elapsed(self, now: float) -> float | None:
-        """Seconds from its start to its end, or to `now` while it runs; None if it never ran."""
-        if self.started is None:
-            return None
-        return (now if self.ended is None else self.ended) - self.started
+
+@dataclass(slots=True)
+class GroupRecord(Life):
+    """What happened to a node with many tasks."""
+
+    kind: str = ""
+    """`each`, `vote`, `best` or `variants`."""
+    label: str = ""
+    """How it becomes many tasks, as it is written: `for doc in docs`."""
+    size: int | None = None
+    """How many tasks there will be, if that is known."""
+    members: list[str] = field(default_factory=list)
+    """The ids of its tasks, or of the groups in it, in the order in which they were queued."""
+    text: str = ""
+    """The result as text, of a vote or a best of n."""
+    outcome: Mapping[str, Any] = field(default_factory=dict)
+    """What the tasks' results came to. A vote's: `tally` (a list of `answer`, `votes`, `samples`,
+    the winner first), `agreement` (0 to 1), `dissenters`, `heard`, `failed` and `saved` (samples).
+    A best of n's: `scores` by sample, `winner`."""
 
 
 @dataclass(slots=True)
@@ -83,6 +118,7 @@ class RunRecord:
     values: dict[str, str] = field(default_factory=dict)
     """The values given to the run, as short texts."""
     tasks: dict[str, TaskRecord] = field(default_factory=dict)
+    groups: dict[str, GroupRecord] = field(default_factory=dict)
 
     @property
     def work(self) -> float:
@@ -93,6 +129,40 @@ class RunRecord:
     def speedup(self) -> float | None:
         """`work` by elapsed time: how many branches worked at once, on average."""
         return self.work / self.now if self.now > 0 else None
+
+    @property
+    def critical_path(self) -> list[str]:
+        """The nodes that the run's time was spent waiting for, in their order.
+
+        From the node that ended last back to the input whose result it began with, and so on.
+        """
+        ran = {name: life for name in self.nodes if (life := self.life(name)) and life.ended}
+        ran = {name: life for name, life in ran.items() if life.started is not None}
+        path: list[str] = []
+        last = max(ran, key=lambda name: ran[name].ended or 0.0, default=None)
+        while last is not None:
+            path.append(last)
+            began = ran[last].started or 0.0
+            before = [
+                name
+                for name in self.nodes[last].inputs
+                if name in ran and (ran[name].ended or 0.0) <= began
+            ]
+            last = max(before, key=lambda name: ran[name].ended or 0.0, default=None)
+        return path[::-1]
+
+    def life(self, node: str) -> TaskRecord | GroupRecord | None:
+        """What happened to a node as a whole: its only task, or the group of its tasks."""
+        return self.groups.get(node) or self.tasks.get(node)
+
+    def because(self, node: str) -> tuple[str, ...]:
+        """The inputs of a skipped node for want of whose results it was skipped."""
+        life = self.life(node)
+        if life is None or life.state is not State.SKIPPED:
+            return ()
+        lost = (State.FAILED, State.CANCELLED, State.SKIPPED)
+        inputs = ((name, self.life(name)) for name in dict.fromkeys(self.nodes[node].inputs))
+        return tuple(name for name, of in inputs if of is not None and of.state in lost)
 
     def count(self, state: State) -> int:
         """How many tasks are in a state."""
@@ -105,23 +175,40 @@ class RunRecord:
             ValueError: the event makes a transition that no task may make.
         """
         self.now = event.time
-        if event.task is None:
+        task = event.task
+        if task is None:
             self._apply_to_run(event)
         elif event.kind is Kind.QUEUED:
-            assert event.node is not None
-            self.tasks[event.task] = TaskRecord(event.task, event.node)
+            self._apply_queued(task, event)
+        elif (record := self.tasks.get(task)) is not None:
+            _apply_state(record, event)
+            _apply_to_task(record, event)
         else:
-            _apply_to_task(self.tasks[event.task], event)
+            group = self.groups[task]
+            _apply_state(group, event)
+            _apply_to_group(group, event)
 
     def _apply_to_run(self, event: Event) -> None:
         if event.kind is Kind.RUN_STARTED:
             self.id, self.wall, self.name = event.run, event.wall, event.data["name"]
             self.values = dict(event.data["values"])
             for node in event.data["nodes"]:
-                info = NodeInfo(**{**node, "inputs": tuple(node["inputs"])})
-                self.nodes[info.name] = info
+                self.nodes[node["name"]] = NodeInfo(**node)
         elif event.kind is Kind.RUN_ENDED:
             self.state = RunState(event.data["state"])
+
+    def _apply_queued(self, task: str, event: Event) -> None:
+        assert event.node is not None
+        data = event.data
+        of = data.get("of")
+        if of is not None:
+            self.groups[of].members.append(task)
+        if "group" in data:
+            self.groups[task] = GroupRecord(
+                task, event.node, of=of, kind=data["group"], label=data["label"], size=data["size"]
+            )
+        else:
+            self.tasks[task] = TaskRecord(task, event.node, of=of)
 
 
 _STATE_OF = {
@@ -133,38 +220,66 @@ _STATE_OF = {
 }
 
 
-def _apply_to_task(task: TaskRecord, event: Event) -> None:
+def _apply_state(life: Life, event: Event) -> None:
+    """What is the same for a task and for a group."""
     state = _STATE_OF.get(event.kind)
-    if state is not None:
-        check_transition(task.state, state)
-        task.state = state
-        if state is not State.RUNNING:
-            task.ended = event.time
+    if state is None:
+        return
+    check_transition(life.state, state)
+    life.state = state
+    if state is State.RUNNING:
+        life.started = event.time
+        return
+    life.ended = event.time
+    if state is State.DONE:
+        life.error = None
+        life.reused = "reused" in event.data
+    elif state is State.FAILED:
+        life.error = _error_of(event.data)
+    elif state is State.CANCELLED:
+        life.unneeded = "unneeded" in event.data
+
+
+def _error_of(data: Mapping[str, Any]) -> ErrorInfo:
+    return ErrorInfo(data["type"], data["message"], data["traceback"])
+
+
+def _apply_to_task(task: TaskRecord, event: Event) -> None:
     data = event.data
     match event.kind:
         case Kind.CHUNK:
-            task.chunks.append(data["text"])
+            task.chunks = _with(task.chunks, data["text"])
         case Kind.STARTED:
-            task.started, task.attempts = event.time, 1
+            task.attempts = 1
         case Kind.DONE:
-            task.error = None
             task.display = data.get("display")
             if "text" in data:
-                task.chunks[:] = [data["text"]]
+                task.chunks = (data["text"],)
         case Kind.OUTPUT if data["output_type"] == "clear_output":
-            task.outputs.clear()
+            task.outputs = ()
         case Kind.OUTPUT:
-            task.outputs.append(data)
+            task.outputs = _with(task.outputs, data)
         case Kind.USAGE:
             task.input_tokens += data["input_tokens"]
             task.output_tokens += data["output_tokens"]
         case Kind.RETRYING:
             task.attempts = data["attempt"]
-            task.error = ErrorInfo(data["type"], data["message"], data["traceback"])
-            task.chunks.clear()
-        case Kind.FAILED:
-            task.error = ErrorInfo(data["type"], data["message"], data["traceback"])
-        case Kind.SKIPPED:
-            task.because = tuple(data["because"])
+            task.error = _error_of(data)
+            task.chunks = ()
         case _:
             pass
+
+
+def _with(sequence: Sequence[T], element: T) -> list[T]:
+    """A sequence with one more element: most tasks never have one, so they share an empty one."""
+    grown = sequence if isinstance(sequence, list) else list(sequence)
+    grown.append(element)
+    return grown
+
+
+def _apply_to_group(group: GroupRecord, event: Event) -> None:
+    if event.kind is Kind.STARTED:
+        group.size = event.data["size"]
+    if event.kind in (Kind.DONE, Kind.FAILED, Kind.CANCELLED):
+        group.text = event.data.get("text", "")
+        group.outcome = event.data.get("outcome", group.outcome)

@@ -10,19 +10,26 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
 from typing import Any, ClassVar
 
-from nbflow.core.events import Event, Kind, Sink
+from nbflow.core.endings import cancelled_message, failed_message
+from nbflow.core.events import Event, Kind, Log, Sink
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.record import RunRecord
+from nbflow.core.retry import Kept, check_repeatable, kept_of, repeat
 from nbflow.core.scheduler import Describe, Scheduler
+from nbflow.core.sinks import Reader
 from nbflow.core.states import RunState, State
-from nbflow.core.task import Task
+from nbflow.core.task import Unit
+from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Topology
 from nbflow.errors import NbflowError, RunCancelled, RunError, nearest
 
 _log = logging.getLogger(__name__)
+
+SINK_SECONDS = 1.0
+"""How long the end of a run waits for sinks that haven't heard of it yet."""
 
 _last: list[Run] = []
 
@@ -50,12 +57,16 @@ class Run:
         options: How to run it.
         name: The flow's name.
         shown_values: The values that views may show, as short texts.
-        sinks: Called with every event, in order, on the run's event loop.
+        sinks: Called with every event, in order, each in a thread of its own.
         describe: What the `done` event says of a Python node's result beside its text.
+        retries: The ended run of the same topology whose results are kept.
     """
 
     board: ClassVar[Callable[[Run], Any]]
     """Shows the run on a live board; the notebook layer brings it."""
+
+    wait_for: ClassVar[Callable[[Coroutine[Any, Any, Run]], Run]]
+    """The sync door: runs a coroutine to its end; the layer above brings it."""
 
     watchers: ClassVar[list[Callable[[Run], None]]] = []
     """Called with every run of this process as it starts, before its first event."""
@@ -70,6 +81,7 @@ class Run:
         shown_values: Mapping[str, str] | None = None,
         sinks: tuple[Sink, ...] = (),
         describe: Describe | None = None,
+        retries: Run | None = None,
     ) -> None:
         self.id = secrets.token_hex(4)
         self.record = RunRecord(id=self.id, name=name)
@@ -77,9 +89,12 @@ class Run:
         self._values = values
         self._options = options
         self._shown_values = dict(shown_values or {})
-        self._sinks = list(sinks)
         self._describe = describe
-        self._log: list[Event] = []
+        self._retries = retries
+        self._sinks = list(sinks)
+        self._log = Log(self.id, 0.0)
+        self._readers: list[Reader] = []
+        self._listeners: list[Sink] = []
         self._waiters: list[asyncio.Future[None]] = []
         self._scheduler: Scheduler | None = None
         self._main: asyncio.Task[None] | None = None
@@ -98,12 +113,19 @@ class Run:
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._zero = self._loop.time()
+        self._log = Log(self.id, time.time())
+        self._readers = [Reader(sink, self._log) for sink in self._sinks]
+        kept = None if self._retries is None else self._retries.kept()
         self._scheduler = Scheduler(
-            self.topology, self._values, self._options, self._emit, self._describe
+            self.topology, self._values, self._options, self._emit, self._describe, kept
         )
         for watch in self.watchers:
             watch(self)
         self._emit(Kind.RUN_STARTED, None, self._description())
+        if kept is not None and self._retries is not None:
+            for name in self.topology.order:
+                if name in kept.settled:
+                    repeat(self._retries.record, self.topology.nodes[name], name, self._emit)
         self._scheduler.queue()
         self._main = self._loop.create_task(self._run(), name=f"nbflow run {self.id}")
         _last[:] = [self]
@@ -115,15 +137,25 @@ class Run:
             await self._scheduler.run()
         finally:
             self._emit(Kind.RUN_ENDED, None, {"state": self._outcome()})
+        if self._readers:
+            await self._until_told(SINK_SECONDS)
 
     def _outcome(self) -> RunState:
         assert self._scheduler is not None
-        states = {task.state for task in self.record.tasks.values()}
         if self._scheduler.cancelled:
             return RunState.CANCELLED
-        if State.FAILED in states:
+        if self._scheduler.errors:
             return RunState.FAILED
-        return RunState.CANCELLED if State.CANCELLED in states else RunState.DONE
+        lives = map(self.record.life, self.record.nodes)
+        cancelled = any(
+            life and life.state is State.CANCELLED and not life.unneeded for life in lives
+        )
+        return RunState.CANCELLED if cancelled else RunState.DONE
+
+    async def _until_told(self, seconds: float) -> None:
+        """Wait until the sinks have heard of the end, but not long."""
+        waiting = (call_in_thread(reader.finished.wait, seconds) for reader in self._readers)
+        await asyncio.gather(*waiting)
 
     def __await__(self) -> Generator[Any, None, Run]:
         return self._wait().__await__()
@@ -147,9 +179,9 @@ class Run:
             return
         assert self._scheduler is not None
         if self._scheduler.cancelled:
-            raise RunCancelled(_cancelled_message(self.record), self)
+            raise RunCancelled(cancelled_message(self.record), self)
         if self._options.on_error is not OnError.KEEP:
-            error = RunError(_failed_message(self.record), self)
+            error = RunError(failed_message(self.record), self)
             failures = [e for e in self.errors.values() if isinstance(e, Exception)]
             raise error from (ExceptionGroup("failed branches", failures) if failures else None)
 
@@ -157,12 +189,12 @@ class Run:
         """Cancel the run, or one branch of it. Any thread may call it; the end may take a moment.
 
         Args:
-            name: A node; None for the whole run.
+            name: A node, or one of its tasks such as `summary[3]`; None for the whole run.
 
         Raises:
             KeyError: no node has that name.
         """
-        if name is not None:
+        if name is not None and name not in self.record.tasks:
             self._check_name(name)
         if self._loop is None or self.status is not RunState.RUNNING or self._loop.is_closed():
             return
@@ -182,7 +214,51 @@ class Run:
         if name is None:
             self._scheduler.cancel()
         else:
-            self._scheduler.cancel_node(name)
+            self._scheduler.cancel_unit(name)
+
+    def retry(self) -> Run:
+        """Run again what failed or was cancelled, and what depends on it; the rest is kept.
+
+        Returns:
+            The new run, ended; `await run.aretry()` is the same for code that can await.
+
+        Raises:
+            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
+            RunError: a branch failed again.
+        """
+        return Run.wait_for(self.aretry())
+
+    async def aretry(self) -> Run:
+        """Run again what failed or was cancelled, and what depends on it; the rest is kept.
+
+        Raises:
+            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
+            RunError: a branch failed again.
+        """
+        again = Run(
+            self.topology,
+            self._values,
+            self._options,
+            name=self.record.name,
+            shown_values=self._shown_values,
+            describe=self._describe,
+            retries=self,
+        )
+        return await again.start()
+
+    def kept(self) -> Kept:
+        """What a retry of this run needn't do again.
+
+        Raises:
+            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
+        """
+        if self._scheduler is None or self.status is RunState.RUNNING:
+            raise NbflowError(f"run {self.id} hasn't ended; cancel it or wait for it first.")
+        kept = kept_of(self.topology, self.record, self._scheduler.results, self._scheduler.parts)
+        for node in self.topology.nodes.values():
+            if node.name not in kept.settled:
+                check_repeatable(node, self._values)
+        return kept
 
     async def events(self) -> AsyncIterator[Event]:
         """Every event of the run: those that were, then those that come, until its end."""
@@ -198,8 +274,22 @@ class Run:
             await news
 
     def subscribe(self, sink: Sink) -> None:
-        """Call `sink` with every event from now on. One that raises is logged and dropped."""
+        """Call `sink` with every event from now on, in a thread of its own.
+
+        A slow one doesn't slow the run: it gets the chunks of a task joined when it falls behind,
+        and the run doesn't wait for it to catch up. One that raises is logged and dropped.
+        """
         self._sinks.append(sink)
+        if self._main is not None:
+            self._readers.append(Reader(sink, self._log))
+
+    def listen(self, listener: Sink) -> None:
+        """Call `listener` with every event from now on, at once and on the run's event loop.
+
+        For views that only take note: it must return at once. One that raises is logged and
+        dropped.
+        """
+        self._listeners.append(listener)
 
     @property
     def status(self) -> RunState:
@@ -229,6 +319,11 @@ class Run:
         return self.record.speedup
 
     @property
+    def critical_path(self) -> list[str]:
+        """The nodes that the run's time was spent waiting for, from the first to the last."""
+        return self.record.critical_path
+
+    @property
     def usage(self) -> dict[str, int]:
         """Tokens so far: `input_tokens` and `output_tokens`."""
         tasks = self.record.tasks.values()
@@ -240,18 +335,23 @@ class Run:
     def __getitem__(self, name: str) -> Any:
         """The result of a branch.
 
+        If only some tasks of a node with many have failed or were cancelled, it is what there is,
+        with an exception in the place of each result that is missing.
+
         Raises:
             KeyError: no node has that name, or it has no result; the message says why.
         """
         self._check_name(name)
-        results = self.results
-        if name not in results:
-            task = self.record.tasks.get(name)
-            state = "not started" if task is None else task.state
-            reason = self.errors.get(name)
-            why = f": {type(reason).__name__}: {reason}" if reason is not None else ""
-            raise KeyError(f"{name!r} has no result, it is {state}{why}")
-        return results[name]
+        made = self._scheduler
+        if made is not None and name in made.results:
+            return made.results[name]
+        if made is not None and made.partial.get(name) is not None:
+            return made.partial[name]
+        life = self.record.life(name)
+        state = "not started" if life is None else life.state
+        reason = self.errors.get(name)
+        why = f": {type(reason).__name__}: {reason}" if reason is not None else ""
+        raise KeyError(f"{name!r} has no result, it is {state}{why}")
 
     def _check_name(self, name: str) -> None:
         if name not in self.topology.nodes:
@@ -264,30 +364,20 @@ class Run:
         return f"<Run {self.id}{name}: {self.status}, {shown or 'not started'}>"
 
     def _description(self) -> dict[str, Any]:
-        nodes = [
-            {
-                "name": node.name,
-                "kind": node.kind,
-                "inputs": node.inputs,
-                "source": node.source,
-                "detail": node.detail,
-            }
-            for node in self.topology.nodes.values()
-        ]
+        nodes = self.topology.description
         return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
 
-    def _emit(self, kind: Kind, task: Task | None, data: Mapping[str, Any]) -> None:
+    def _emit(self, kind: Kind, unit: Unit | None, data: Mapping[str, Any]) -> None:
         """Record a fact and tell everybody: the only way in which anything gets known."""
         assert self._loop is not None
-        at, wall, seq = self._loop.time() - self._zero, time.time(), len(self._log)
-        if task is None:
-            event = Event(self.id, seq, kind, None, None, at, wall, data)
-        else:
-            event = Event(self.id, seq, kind, task.node.name, task.id, at, wall, data)
+        at = self._loop.time() - self._zero
+        node, task = (None, None) if unit is None else (unit.node.name, unit.id)
+        event = self._log.append(kind, node, task, at, data)
         self.record.apply(event)
-        self._log.append(event)
-        if self._sinks:
+        if self._listeners:
             self._tell(event)
+        for reader in self._readers:
+            reader.tell()
         if self._waiters:
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:
@@ -295,37 +385,9 @@ class Run:
                     waiter.set_result(None)
 
     def _tell(self, event: Event) -> None:
-        for sink in tuple(self._sinks):
+        for listener in tuple(self._listeners):
             try:
-                sink(event)
+                listener(event)
             except Exception:  # noqa: BLE001 - whatever a listener does, the run goes on
-                _log.exception("a sink of run %s raised and is dropped", self.id)
-                self._sinks.remove(sink)
-
-
-def _names(record: RunRecord, state: State) -> list[str]:
-    return [task.node for task in record.tasks.values() if task.state is state]
-
-
-def _failed_message(record: RunRecord) -> str:
-    parts = []
-    for task in record.tasks.values():
-        if task.error is not None and task.state is State.FAILED:
-            message = " ".join(task.error.message.split())
-            shown = message if len(message) <= 300 else message[:300] + "..."  # noqa: PLR2004
-            parts.append(f"{task.node} failed ({task.error.type}: {shown})")
-    parts += [f"{name} was cancelled" for name in _names(record, State.CANCELLED)]
-    parts += [f"{name} was skipped" for name in _names(record, State.SKIPPED)]
-    return f"{'; '.join(parts)}. {_kept(record)}"
-
-
-def _cancelled_message(record: RunRecord) -> str:
-    return f"cancelled after {record.now:.1f} s. {_kept(record)}"
-
-
-def _kept(record: RunRecord) -> str:
-    done = _names(record, State.DONE)
-    if not done:
-        return "Nothing had finished."
-    shown = ", ".join(done[:6]) + (f" and {len(done) - 6} more" if len(done) > 6 else "")  # noqa: PLR2004
-    return f"Finished and kept: {shown}."
+                _log.exception("a listener of run %s raised and is dropped", self.id)
+                self._listeners.remove(listener)

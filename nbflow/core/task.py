@@ -1,59 +1,106 @@
-"""A task: one execution of one node, made in one or more attempts at calling its function.
+"""What the scheduler starts and settles: tasks, and groups of tasks.
 
-Knows the ways a Python function can be written (coroutine, generator, plain), how long it may take
-and how it is cancelled; knows nothing of the other tasks.
+A task is one execution of one node; a group is the many tasks of one node. Plain state: what they
+do is in `attempt`, and when in `scheduler`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import inspect
-import traceback
-from collections.abc import AsyncIterable, Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-from nbflow.core.events import Kind
+from nbflow.core.fanout import Fold, Share
+from nbflow.core.limits import Limit
 from nbflow.core.states import State
-from nbflow.core.threads import call_in_thread, iterate_in_thread
-from nbflow.core.topology import Mode, Node
-
-GRACE_SECONDS = 0.5
-"""How long cancelled code may take to clean up before the run goes on without it."""
-
-TURN_SECONDS = 0.02
-"""How long a generator may go on yielding before everybody else on the loop has a turn."""
-
-_CORE = str(Path(__file__).parent)
+from nbflow.core.topology import Node
 
 
-class Emitter(Protocol):
-    """Records a fact about a task, or the run if it is None, on the run's event loop."""
+class Cancellable(Protocol):
+    """What can be told that nobody wants it any more."""
 
-    def __call__(self, kind: Kind, task: Task | None, data: Mapping[str, Any]) -> None:
-        """Record it."""
+    def cancel(self) -> None:
+        """Tell it."""
         ...
 
 
-class Task:
+class Unit:
+    """What the scheduler starts and settles: a task, or a group of tasks of one node.
+
+    Args:
+        id: Unique within the run.
+        node: Whose it is.
+        limits: What it needs room in to run.
+        of: The group it is in.
+        index: Its number in that group.
+    """
+
+    __slots__ = ("id", "index", "limits", "node", "of", "state", "unneeded")
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - its name
+        node: Node,
+        limits: tuple[Limit[Unit], ...] = (),
+        of: Group | None = None,
+        index: int = 0,
+    ) -> None:
+        self.id = id
+        self.node = node
+        self.limits = limits
+        self.of = of
+        self.index = index
+        self.state = State.QUEUED
+        self.unneeded = False
+        """True if it was cancelled because nobody needs its result any more."""
+
+
+class Task(Unit):
     """One execution of one node.
 
     Args:
         id: Unique within the run.
         node: What it executes.
+        limits: What it needs room in to run.
+        of: The group it is in.
+        index: Its number in that group.
+        share: What the group gave it.
     """
 
-    __slots__ = ("asyncio_task", "attempt", "began", "cancelled", "id", "node", "state")
+    __slots__ = ("asyncio_task", "attempt", "began", "cancelled", "has_token", "share", "worth")
 
-    def __init__(self, id: str, node: Node) -> None:  # noqa: A002 - its name
-        self.id = id
-        self.node = node
-        self.state = State.QUEUED
+    def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
+        self,
+        id: str,  # noqa: A002 - its name
+        node: Node,
+        limits: tuple[Limit[Unit], ...] = (),
+        of: Group | None = None,
+        index: int = 0,
+        share: Share | None = None,
+    ) -> None:
+        super().__init__(id, node, limits, of, index)
+        self.share = share
         self.began = False
         """True once its coroutine has taken its first step."""
         self.cancelled = False
+        self.has_token = False
+        """True once its turn in the rate limit has come."""
+        self.worth: Any = None
+        """What its group wants to know of its result."""
         self.asyncio_task: asyncio.Task[None] | None = None
-        self.attempt: Attempt | None = None
+        self.attempt: Cancellable | None = None
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What it calls."""
+        own = None if self.share is None else self.share.function
+        return self.node.function if own is None else own
+
+    @property
+    def resource(self) -> str:
+        """What its attempts use."""
+        own = None if self.share is None else self.share.resource
+        return self.node.resource if own is None else own
 
     def cancel(self) -> None:
         """Ask the running code to stop, wherever it runs."""
@@ -64,169 +111,63 @@ class Task:
             self.attempt.cancel()
 
 
-class Attempt:
-    """One attempt at a task: the `TaskContext` of the code that it runs.
+class Group(Unit):
+    """Many tasks of one node, and what their results come to.
 
     Args:
-        task: What is attempted.
-        emit: Records a fact about the task.
+        id: Unique within the run.
+        node: Whose it is.
+        limits: What its tasks need room in to run.
+        of: The group it is in.
+        index: Its number in that group.
+        level: Which of the node's ways to fan out this one is, from 0, the outermost.
+        share: What the group it is in gave it.
     """
 
-    __slots__ = ("__weakref__", "_emit", "_loop", "_on_cancel", "cancelled", "closed", "task")
+    __slots__ = (
+        "drawn",
+        "exhausted",
+        "fan_out",
+        "feeder",
+        "fold",
+        "level",
+        "members",
+        "next",
+        "resume",
+        "share",
+        "shares",
+    )
 
-    def __init__(self, task: Task, emit: Emitter) -> None:
-        self.task = task
-        self.cancelled = False
-        self.closed = False
-        """True once nobody wants to hear of it: it was given up, and another may be running."""
-        self._emit = emit
-        self._loop = asyncio.get_running_loop()
-        self._on_cancel: tuple[Callable[[], object], ...] = ()
+    def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
+        self,
+        id: str,  # noqa: A002 - its name
+        node: Node,
+        limits: tuple[Limit[Unit], ...] = (),
+        of: Group | None = None,
+        index: int = 0,
+        share: Share | None = None,
+        level: int = 0,
+    ) -> None:
+        super().__init__(id, node, limits, of, index)
+        self.share = share
+        self.level = level
+        self.fan_out = node.fan_out[level]
+        self.fold: Fold = self.fan_out.fold()
+        self.members: dict[str, Unit] = {}
+        """Those that haven't ended."""
+        self.drawn = 0
+        """How many members there have been."""
+        self.exhausted = False
+        """True once it has no more shares to give."""
+        self.shares: Iterator[Share] | None = None
+        self.next: Share | None = None
+        """A share that was waited for and has come."""
+        self.resume: asyncio.Future[None] | None = None
+        """Tells the feeder that there is room for one more."""
+        self.feeder: asyncio.Task[None] | None = None
+        """Draws the shares that have to be waited for."""
 
     @property
-    def node(self) -> str:
-        """The node's name."""
-        return self.task.node.name
-
-    def emit(self, kind: Kind, data: dict[str, Any]) -> None:
-        """Record a fact about the task, from any thread; too late is silently too late."""
-        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - the quick way to ask
-            self._emit_if_wanted(kind, data)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
-
-    def _emit_if_wanted(self, kind: Kind, data: dict[str, Any]) -> None:
-        if self.task.state is State.RUNNING and not self.closed:
-            self._emit(kind, self.task, data)
-
-    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
-        """Have `callback` called once this is cancelled; returns the way to take it back."""
-        self._on_cancel += (callback,)
-        if self.cancelled:
-            self._loop.call_soon_threadsafe(callback)
-
-        def forget() -> None:
-            self._on_cancel = tuple(kept for kept in self._on_cancel if kept is not callback)
-
-        return forget
-
-    def cancel(self) -> None:
-        """Tell whoever asked to be told."""
-        self.cancelled = True
-        for callback in self._on_cancel:
-            callback()
-
-    async def call_within(self, inputs: Mapping[str, Any], seconds: float) -> tuple[Any, bool]:
-        """Call the node's function once, and give it up when it takes too long.
-
-        Given up, it is cancelled; if it doesn't stop in `GRACE_SECONDS` it is left to itself and
-        nothing that it still does is heard of. A thread can't be stopped: it always runs on.
-
-        Raises:
-            TimeoutError: it took longer than `seconds`.
-        """
-        call = asyncio.ensure_future(self.call(inputs))
-        call.add_done_callback(_take_exception)
-        try:
-            await asyncio.wait({call}, timeout=seconds)
-            if call.done():
-                return call.result()
-            self.cancel()
-        finally:
-            if not call.done():
-                call.cancel()
-                await asyncio.wait({call}, timeout=GRACE_SECONDS)
-                self.closed = True
-        raise TimeoutError(f"it took longer than {seconds:g} s")
-
-    async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
-        """Call the node's function once.
-
-        Returns:
-            What it returned, and whether that was streamed: a generator's chunks, joined if they
-            are all strings and a list otherwise.
-        """
-        function = self.task.node.function
-        match self.task.node.mode:
-            case Mode.COROUTINE:
-                return await function(**inputs), False
-            case Mode.INLINE:
-                return function(**inputs), False
-            case Mode.ASYNC_GENERATOR:
-                return await self._consume(function(**inputs)), True
-            case Mode.GENERATOR:
-                return await self._consume(iterate_in_thread(lambda: function(**inputs))), True
-            case _:
-                return await self._finish(await call_in_thread(function, **inputs))
-
-    async def _finish(self, result: Any) -> tuple[Any, bool]:
-        """What a plain function returned may be a coroutine or generator that it has only made."""
-        if inspect.isawaitable(result):
-            result = await result
-        if inspect.isasyncgen(result):
-            return await self._consume(result), True
-        if inspect.isgenerator(result):
-            return await self._consume(iterate_in_thread(lambda: result)), True
-        return result, False
-
-    async def _consume(self, chunks: AsyncIterable[Any]) -> Any:
-        kept = []
-        due = self._loop.time() + TURN_SECONDS
-        try:
-            async for chunk in chunks:
-                kept.append(chunk)
-                self.emit(Kind.CHUNK, {"text": chunk if isinstance(chunk, str) else text_of(chunk)})
-                if self._loop.time() > due:  # one that never waits would keep the loop to itself
-                    await asyncio.sleep(0)
-                    due = self._loop.time() + TURN_SECONDS
-        finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:  # its clean-up runs now, not when it is collected
-                await close()
-        return "".join(kept) if all(isinstance(chunk, str) for chunk in kept) else kept
-
-
-def _take_exception(call: asyncio.Future[Any]) -> None:
-    """Look at an exception that may come too late for anybody, so that asyncio doesn't complain."""
-    if not call.cancelled():
-        call.exception()
-
-
-def text_of(value: Any) -> str:
-    """A value as the text that views show.
-
-    Example:
-        >>> text_of("as it is"), text_of({"n": 1}), text_of(None)
-        ('as it is', "{'n': 1}", '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - any object may be shown, also a broken one
-        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-
-
-def error_data(error: BaseException) -> dict[str, str]:
-    """An exception as the plain data of an event; the traceback begins in the branch's own code."""
-    lines = traceback.TracebackException.from_exception(error)
-    own = [frame for frame in lines.stack if not _is_engine(frame.filename)]
-    lines.stack = traceback.StackSummary.from_list(own or list(lines.stack))
-    return {
-        "type": type(error).__name__,
-        "message": _message_of(error),
-        "traceback": "".join(lines.format()),
-    }
-
-
-def _message_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - any exception may fail, also one with a broken __str__
-        return ""
-
-
-def _is_engine(filename: str) -> bool:
-    return filename.startswith(_CORE)
+    def is_complete(self) -> bool:
+        """True once no result that is still to come can change what they come to."""
+        return self.fold.decided or (self.exhausted and not self.members)

@@ -10,8 +10,10 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
+from nbflow.core.fanout import FanOut
 from nbflow.core.policies import Policy
 from nbflow.errors import FlowError
 
@@ -40,6 +42,9 @@ def mode_of(function: Callable[..., Any]) -> Mode:
     return Mode.GENERATOR if inspect.isgeneratorfunction(function) else Mode.THREAD
 
 
+_NO_POLICY = Policy()
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One named step of a flow.
@@ -52,8 +57,13 @@ class Node:
         kind: What the views call it: `prompt`, `template` or `python`.
         source: The prompt, template or code as its author wrote it.
         detail: What the views say beside the kind, such as the model's name.
-        policy: Timeout and retries of this node.
+        policy: How its tasks are attempted.
         mode: How the function is called; by default, as it is written.
+        fan_out: How it becomes many tasks, the outermost way first; none for a single task.
+        wait: It starts as soon as so many of its input nodes have succeeded; None for all.
+        passes_failures: What an input node failed with is a value to it, so it is not skipped.
+        optional: The inputs that may be left out of the call when their node has no result.
+        resource: What its attempts use, such as a model: attempts that use the same share a rate.
     """
 
     name: str
@@ -62,12 +72,29 @@ class Node:
     kind: str = "python"
     source: str = ""
     detail: str = ""
-    policy: Policy = Policy()
+    policy: Policy = _NO_POLICY
     mode: Mode | None = None
+    fan_out: tuple[FanOut, ...] = ()
+    wait: int | None = None
+    passes_failures: bool = False
+    optional: frozenset[str] = frozenset()
+    resource: str = ""
 
     def __post_init__(self) -> None:
         if self.mode is None:
             object.__setattr__(self, "mode", mode_of(self.function))
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of it before it runs, as plain data."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "inputs": self.inputs,
+            "source": self.source,
+            "detail": self.detail,
+            "fan_out": tuple(fan.label for fan in self.fan_out),
+            "wait": self.wait,
+        }
 
 
 class Topology:
@@ -77,7 +104,7 @@ class Topology:
         nodes: In the order in which they were declared.
 
     Raises:
-        FlowError: two nodes of one name, or a cycle.
+        FlowError: two nodes of one name, a cycle, or a node that waits for more inputs than it has.
 
     Example:
         >>> flow = Topology([Node("join", max, inputs=("a", "b")), Node("a", min), Node("b", min)])
@@ -97,23 +124,31 @@ class Topology:
         }
         self.order: tuple[str, ...] = _topological_order(self.predecessors)
         self.successors: Mapping[str, tuple[str, ...]] = _inverted(self.predecessors)
+        self.needs: Mapping[str, int] = {
+            node.name: self._needs_of(node) for node in self.nodes.values()
+        }
+
+    def _needs_of(self, node: Node) -> int:
+        """How many of a node's inputs must succeed before it starts."""
+        there = len(self.predecessors[node.name])
+        if node.wait is None:
+            return there
+        if not 1 <= node.wait <= there:
+            raise FlowError(
+                f"{node.name!r} waits for {node.wait} of its inputs, but {there} of them are nodes."
+            )
+        return node.wait
+
+    @cached_property
+    def description(self) -> list[dict[str, Any]]:
+        """What is known of the nodes before they run, as plain data."""
+        return [node.describe() for node in self.nodes.values()]
 
     @property
     def values(self) -> tuple[str, ...]:
         """The inputs that aren't nodes: what a run must be given, in order of first use."""
         inputs = (name for node in self.nodes.values() for name in node.inputs)
         return tuple(dict.fromkeys(name for name in inputs if name not in self.nodes))
-
-    def descendants(self, name: str) -> list[str]:
-        """Every node that depends on `name`, directly or not, in topological order."""
-        reached: set[str] = set()
-        front = [name]
-        while front:
-            for successor in self.successors[front.pop()]:
-                if successor not in reached:
-                    reached.add(successor)
-                    front.append(successor)
-        return [node for node in self.order if node in reached]
 
 
 def _topological_order(predecessors: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:

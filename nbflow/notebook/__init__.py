@@ -25,5 +25,5 @@ def unload(shell: InteractiveShell) -> None:
     if await_fanout in shell.input_transformers_post:
         shell.input_transformers_post.remove(await_fanout)
     completion.unregister(shell)
-    for kind, name in (("cell", "fanout"), ("line", "nbflow")):
+    for kind, name in (("cell", "fanout"), ("cell", "vote"), ("line", "nbflow")):
         shell.magics_manager.magics[kind].pop(name, None)

@@ -14,7 +14,7 @@
  * @property {string} summary how far it is, in words
  * @property {number} elapsed seconds, when the frame was made
  * @property {number} work the sum of the branches' times in seconds, when the frame was made
- * @property {number} running how many branches are running
+ * @property {number} running how many tasks are running
  * @property {number} tokens
  *
  * @typedef {object} PaneState
@@ -23,6 +23,7 @@
  * @property {string} state
  * @property {string} glyph
  * @property {string} detail
+ * @property {string} count of a node with many tasks, how many are done: `3/7`
  * @property {boolean} join
  * @property {number | null} started seconds after the run did
  * @property {number | null} elapsed seconds, once it has ended
@@ -138,7 +139,8 @@ export function totalLine(run, since) {
   const work = run.work + since * run.running;
   const parts = [`elapsed ${secondsText(elapsed)}`, `sum of branches ${secondsText(work)}`];
   if (elapsed > 0 && work > 0) parts.push(`speed-up ${(work / elapsed).toFixed(1)}×`);
-  if (run.tokens) parts.push(`${run.tokens.toLocaleString("en")} tokens`);
+  const noun = run.tokens === 1 ? "token" : "tokens";
+  if (run.tokens) parts.push(`${run.tokens.toLocaleString("en")} ${noun}`);
   return parts.join(" · ");
 }
 
@@ -164,6 +166,15 @@ export function boxText(label, panes, run, since) {
   }
   const seconds = paneSeconds(panes[0], run, since);
   return `${panes[0].glyph} ${label}${seconds === null ? "" : ` ${secondsText(seconds)}`}`;
+}
+
+/**
+ * What the second line of a box in the graph says.
+ * @param {string} note what it says before anything runs
+ * @param {PaneState[]} panes
+ */
+export function boxNote(note, panes) {
+  return panes.length === 1 && panes[0].count ? `${note} · ${panes[0].count}` : note;
 }
 
 /**
@@ -364,7 +375,7 @@ function isSelectedIn(node) {
 function createGraph(root) {
   /** @type {Graph | null} */
   let shown = null;
-  /** @type {{node: Element, text: Element | null, title: Element | null, ids: string[]}[]} */
+  /** @type {{node: Element, texts: Element[], title: Element | null, ids: string[]}[]} */
   let boxes = [];
   /** @type {Element[]} */
   let arrows = [];
@@ -381,7 +392,7 @@ function createGraph(root) {
       arrows = Array.from(root.querySelectorAll("g.edge"));
       boxes = Array.from(root.querySelectorAll("g.node"), (node) => ({
         node,
-        text: node.querySelector("text"),
+        texts: Array.from(node.querySelectorAll("text")),
         title: node.querySelector("title"),
         ids: (node.getAttribute("data-nodes") ?? "").split(" "),
       }));
@@ -402,14 +413,16 @@ function createGraph(root) {
       const panes = new Map(state.panes.map((pane) => [pane.id, pane]));
       /** @type {Map<string | null, string>} */
       const states = new Map();
-      for (const { node, text, title, ids } of boxes) {
+      for (const { node, texts, title, ids } of boxes) {
         const members = ids.flatMap((id) => panes.get(id) ?? []);
         const now = boxState(members.map((pane) => pane.state));
         states.set(node.getAttribute("data-node"), now);
         setAttribute(node, "data-state", now);
         const label = node.getAttribute("data-label") ?? "";
         const said = boxText(label, members, state.run, since);
-        if (text) setText(text, said);
+        if (texts[0]) setText(texts[0], said);
+        const note = boxNote(node.getAttribute("data-note") ?? "", members);
+        if (texts[1]) setText(texts[1], note);
         if (title) setText(title, `${node.getAttribute("data-branch")}: ${now}`);
       }
       for (const arrow of arrows) {

@@ -27,7 +27,7 @@ from nbflow.views import bundle, live_svg, text
 from nbflow.views.drawing import layout_source
 from nbflow.views.graph import NO_GRAPHVIZ, arrow_lines, graph
 from nbflow.views.layout import svg_of
-from nbflow.views.model import clean_name
+from nbflow.views.words import clean_name
 
 WIDGET_PERIOD_SECONDS = 1 / 15
 HTML_PERIOD_SECONDS = 0.5
@@ -116,7 +116,7 @@ class Board:
         self._live = True
         loop = asyncio.get_running_loop()
         self._pacer = Pacer(self._draw, WIDGET_PERIOD_SECONDS, loop)
-        self._run.subscribe(self._on_event)
+        self._run.listen(self._on_event)
         _lay_out(self._run, self._laid_out)
         if self._expects_ready and self._run.status is RunState.RUNNING:
             self._timer = loop.call_later(READY_SECONDS, self._fall_back)
@@ -224,7 +224,7 @@ class HtmlBoard:
             self._draw()
 
     def _begin(self) -> None:
-        self._run.subscribe(self._on_event)
+        self._run.listen(self._on_event)
         if self._pacer is not None:
             self._pacer.ask()
 

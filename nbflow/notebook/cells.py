@@ -27,19 +27,21 @@ from nbflow.notebook.plan import plan_text
 from nbflow.views import flow_bundle
 from nbflow.writing.cell import Bound, Cell, parse
 
-_MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_cell_magic\((?=['\"]fanout['\"],)")
+_MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_cell_magic\((?=['\"](?:fanout|vote)['\"],)")
 
 AWAITED_CALL = "await get_ipython().find_cell_magic('fanout').__self__.awaited("
 
 
 def await_fanout(lines: list[str]) -> list[str]:
-    """The input transformer: a transformed `%%fanout` cell becomes an awaited call.
+    """The input transformer: a transformed `%%fanout` or `%%vote` cell becomes an awaited call.
 
     Not so below another cell magic, such as `%%time`: that runs it from sync code.
 
     Example:
         >>> await_fanout(["get_ipython().run_cell_magic('fanout', '', 'a: b')"])
         ["await get_ipython().find_cell_magic('fanout').__self__.awaited('fanout', '', 'a: b')"]
+        >>> await_fanout(["get_ipython().run_cell_magic('vote', '', 'x')"])
+        ["await get_ipython().find_cell_magic('fanout').__self__.awaited('vote', '', 'x')"]
         >>> await_fanout(["print(1)"])
         ['print(1)']
     """
@@ -56,13 +58,21 @@ def _is_inside_magic() -> bool:
     return frame is not None
 
 
-def run_cell(shell: InteractiveShell, line: str, body: str, help_text: str) -> None:
+def run_cell(
+    shell: InteractiveShell, line: str, body: str, help_text: str, *, magic: str = "fanout"
+) -> None:
     """Run a cell from sync code, such as `run_cell_magic`; returns when the run has ended."""
-    blocking.run(await_cell(shell, line, body, help_text, sync=True))
+    blocking.run(await_cell(shell, line, body, help_text, magic=magic, sync=True))
 
 
 async def await_cell(
-    shell: InteractiveShell, line: str, body: str, help_text: str, *, sync: bool = False
+    shell: InteractiveShell,
+    line: str,
+    body: str,
+    help_text: str,
+    *,
+    magic: str = "fanout",
+    sync: bool = False,
 ) -> None:
     """Run a cell to its end, or with `--bg` to its start.
 
@@ -72,7 +82,7 @@ async def await_cell(
         RunCancelled: the run was cancelled, or the kernel interrupted.
     """
     __tracebackhide__ = True  # what the cell's own statements raise begins in the cell
-    cell = parse(line, body, transform=shell.transform_cell)
+    cell = parse(line, body, magic=magic, transform=shell.transform_cell)
     if cell.line.help:
         print(help_text)  # noqa: T201 - help is printed
         return
@@ -82,7 +92,7 @@ async def await_cell(
     if cell.line.dry_run:
         run = bound.flow.prepare(bound.inputs, hidden=bound.hidden)
         _display(flow_bundle(run.topology))
-        print(plan_text(run))  # noqa: T201 - what a dry run is for
+        print(plan_text(run, bound.inputs))  # noqa: T201 - what a dry run is for
         return
     await _run(shell, cell, bound, sync=sync)
 
@@ -105,7 +115,7 @@ async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool)
     board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not cell.line.bg))
     capture.hold(shell)
     finish = _now_and_in_next_cell(shell, board.finish) if cell.line.bg else board.finish
-    run.subscribe(_at_end(finish, capture.release))
+    run.listen(_at_end(finish, capture.release))
     try:
         with blocking.interruptible(run.cancel_soon):
             run.start()

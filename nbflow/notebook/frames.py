@@ -14,8 +14,9 @@ from nbflow.core.events import Event
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
 from nbflow.views.body import blocks, result_of
+from nbflow.views.census import Census
 from nbflow.views.markdown import Rendered
-from nbflow.views.model import PaneView, column_pixels, panes_of, totals
+from nbflow.views.model import PaneView, census_of, column_pixels, panes_of, totals
 
 BUDGET_SECONDS = 0.015
 """How long one frame may keep the loop; the panes that don't fit come with the next."""
@@ -93,7 +94,8 @@ class Changes:
         if event.node is None or event.task is None:
             return
         self._stale[event.node] = None
-        if self._record.tasks[event.task].state.is_final:
+        life = self._record.life(event.node)  # a member's end is not yet its node's
+        if life is not None and life.id == event.task and life.state.is_final:
             self._stale.update(dict.fromkeys(self._readers[event.node]))
 
     @property
@@ -107,19 +109,21 @@ class Changes:
         Args:
             elapsed: Seconds since the run started.
         """
+        census = census_of(self._record, elapsed)
         self._told.clear()  # from now on some views know more than others: tell them whole bodies
         panes = [
             {**_pane(shown), "blocks": self._blocks(name, shown)}
-            for name, shown in self._shown(list(self._record.nodes), elapsed)
+            for name, shown in self._shown(list(self._record.nodes), elapsed, census)
         ]
         column = column_pixels(self._record)
-        return {"run": self._run(elapsed), "panes": panes, "column": column}
+        return {"run": self._run(elapsed, census), "panes": panes, "column": column}
 
     def newest(self, elapsed: float) -> dict[str, Any]:
         """What changed, oldest first, as far as it fits a frame; the rest stays `pending`."""
         until = self._clock() + BUDGET_SECONDS
+        census = census_of(self._record, elapsed)
         panes = []
-        for name, shown in self._shown(list(self._stale), elapsed):
+        for name, shown in self._shown(list(self._stale), elapsed, census):
             del self._stale[name]
             now, before = self._blocks(name, shown), self._told.get(name, [])
             same = _same_at_start(before, now)
@@ -127,10 +131,10 @@ class Changes:
             panes.append({**_pane(shown), "from": same, "blocks": now[same:]})
             if self._clock() > until:
                 break
-        return {"run": self._run(elapsed), "panes": panes}
+        return {"run": self._run(elapsed, census), "panes": panes}
 
-    def _shown(self, names: list[str], elapsed: float) -> zip[tuple[str, PaneView]]:
-        return zip(names, panes_of(self._record, names, elapsed), strict=True)
+    def _shown(self, names: list[str], elapsed: float, census: Census) -> zip[tuple[str, PaneView]]:
+        return zip(names, panes_of(self._record, names, elapsed, census), strict=True)
 
     def _blocks(self, name: str, shown: PaneView) -> list[str]:
         if shown.state is not State.RUNNING:
@@ -139,8 +143,8 @@ class Changes:
         rendered = self._rendered[name] = result_of(shown, self._rendered.get(name))
         return blocks(shown, rendered)
 
-    def _run(self, elapsed: float) -> dict[str, Any]:
-        now = totals(self._record, elapsed)
+    def _run(self, elapsed: float, census: Census) -> dict[str, Any]:
+        now = totals(self._record, elapsed, census)
         return {
             "id": now.run,
             "name": now.name,
@@ -149,7 +153,7 @@ class Changes:
             "summary": now.summary,
             "elapsed": now.elapsed,
             "work": now.work,
-            "running": now.counts[State.RUNNING],
+            "running": now.running,
             "tokens": now.tokens,
         }
 
@@ -161,6 +165,7 @@ def _pane(shown: PaneView) -> dict[str, Any]:
         "state": shown.state,
         "glyph": shown.glyph,
         "detail": shown.detail,
+        "count": shown.count,
         "join": shown.is_join,
         "started": shown.started,
         "elapsed": shown.elapsed if shown.state.is_final else None,

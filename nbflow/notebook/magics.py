@@ -1,4 +1,4 @@
-"""The magics: `%%fanout` for a cell, `%nbflow` for the rest. They parse, call, and nothing else."""
+"""The magics: `%%fanout` and `%%vote` for a cell, `%nbflow` for the rest: they parse and call."""
 
 from __future__ import annotations
 
@@ -49,9 +49,11 @@ is a string is a prompt. Sync functions run in threads, coroutines on the loop, 
     def combined(joke, facts): return joke + facts
 
 Options
-    -m, --model MODEL    smollm2, openai:NAME[@BASE_URL], or a variable holding a model
+    -m, --model MODEL    smollm2, openai:NAME[@BASE_URL], or a variable holding a model; of several,
+                         A,B, every prompt is sent to each, and its result is a dict by model
     -o, --out NAME       bind the run to NAME when it starts; run["joke"] is a branch's result
     -j, --jobs N         how many branches run at once
+    --rate RATE          how many attempts a model gets in a time, such as 60/min or 5/s
     --timeout S          seconds one attempt of a branch may take
     --retries N          how often a failed branch is tried again
     --on-error WHAT      finish (the others finish, then one short error), stop, or keep (no error)
@@ -60,8 +62,35 @@ Options
     --dry-run            draw the graph and count the calls; call nothing
     -h, --help           this text
 
-Header options: model, temperature, max_tokens, seed, timeout, retries, template; in Python form the
-same words in @node(...). A literal {x} is written {{x}}, and \\[name] begins a line of text.
+Header options: model, temperature, max_tokens, seed, timeout (of each attempt; the thread of a sync
+function runs on, its result is dropped), retries, rate, jobs, template, and
+
+    for doc in docs      one task for each element, {doc} in the prompt; the result is their list
+    votes=5              so many samples; the result is what most agree on; min_agreement=0.6
+    wait=any             start as soon as one input is there (all, any or a number)
+    on_error=pass        run also if an input has failed, and read its failure
+
+In Python form the same words in @node(...), and @each(doc="docs"), @vote(5, key=...),
+@best(3, score=...) and @node(retries=2, retry_on=TimeoutError).
+
+A literal {x} is written {{x}}, and \\[name] begins a line of text.
+"""
+
+VOTE_HELP = """\
+%%vote [-n N] [options] [name=value ...]
+
+Ask the prompt below several times, and take the answer that most agree on. It is over as soon as no
+other answer can win. Answers are the same if they differ only in case, punctuation and space.
+
+    %%vote -n 7 animal=octopus -o run
+    Does the {animal} have bones? Answer yes or no.
+
+    run["vote"]
+
+Options
+    -n, --votes N        how many samples, 5 if not said
+    --min-agreement S    the share of the samples, from 0 to 1, that must agree
+    and every option of %%fanout: see %%fanout --help
 """
 
 NBFLOW_HELP = """\
@@ -89,11 +118,19 @@ class NbflowMagics(Magics):
 
     fanout.__doc__ = FANOUT_HELP
 
-    async def awaited(self, _magic: str, line: str, cell: str) -> None:
-        """What a `%%fanout` cell becomes: the same magic, awaited."""
+    @ipython_cell_magic
+    def vote(self, line: str, cell: str) -> None:
+        """Described by `VOTE_HELP`."""
+        cells.run_cell(self.shell, line, cell, VOTE_HELP, magic="vote")
+
+    vote.__doc__ = VOTE_HELP
+
+    async def awaited(self, magic: str, line: str, cell: str) -> None:
+        """What a `%%fanout` or `%%vote` cell becomes: the same magic, awaited."""
         __tracebackhide__ = True
         expand: Any = self.shell.var_expand
-        await cells.await_cell(self.shell, expand(line, depth=1), cell, FANOUT_HELP)
+        text = VOTE_HELP if magic == "vote" else FANOUT_HELP
+        await cells.await_cell(self.shell, expand(line, depth=1), cell, text, magic=magic)
 
     @line_magic
     def nbflow(self, line: str) -> None:

@@ -25,7 +25,7 @@ _LARGE = frozenset({"display"})
 def load_ipython_extension(_shell: InteractiveShell) -> None:
     """Relay the events of all runs from now on."""
     relay = _Relay()
-    Run.watchers.append(lambda run: run.subscribe(relay))
+    Run.watchers.append(lambda run: run.listen(relay))
 
 
 class _Relay:

@@ -15,17 +15,16 @@ from typing import Any
 
 from nbflow.core.record import ErrorInfo
 from nbflow.core.states import State
+from nbflow.views.ink import ALARM, MUTED, muted
 from nbflow.views.markdown import Rendered, render, sanitise
-from nbflow.views.model import PaneView, as_printed
+from nbflow.views.members import group_blocks
+from nbflow.views.model import PaneView
+from nbflow.views.words import as_printed
 
 TEXT_MOST = 20_000
 """Characters of one text that are shown; the run keeps all of it."""
 PICTURE_MOST_BYTES = 4_000_000
 PICTURE_MOST_PIXELS = 10_000
-
-MUTED = "#727a86"
-"""A grey that can be read on white and on near-black; likewise the next."""
-ALARM = "#d94439"
 
 _PRE = "margin:0 0 .5em;white-space:pre-wrap;overflow-wrap:anywhere;font-size:.92em;line-height:1.4"
 _PICTURES = {
@@ -63,10 +62,12 @@ def blocks(pane: PaneView, result: Rendered | None = None) -> list[str]:
         found += (result or result_of(pane)).blocks
         if end < len(pane.text):
             found.append(_more(len(pane.text) - end, pane))
+    if pane.group is not None:
+        found += group_blocks(pane.group, pane.state)
     if pane.error is not None:
         found.append(_error(pane.error, again=pane.state is State.RUNNING))
     if found and pane.state is State.CANCELLED:
-        found.append(muted("cancelled"))
+        found.append(muted("not needed any more" if pane.unneeded else "cancelled"))
     return found or [note for note in [_note(pane)] if note]
 
 
@@ -85,16 +86,13 @@ def _window(pane: PaneView) -> tuple[int, int]:
     return max(0, -(-(length - TEXT_MOST) // step) * step), length
 
 
-def muted(text: str) -> str:
-    """A remark of ours."""
-    return f'<div class="nbflow-muted" style="color:{MUTED}">{escape(text)}</div>'
-
-
 def _note(pane: PaneView) -> str:
     match pane.state:
         case State.SKIPPED:
             one = len(pane.because) == 1
             return muted(f"skipped: {', '.join(pane.because)} {'has' if one else 'have'} no result")
+        case State.CANCELLED if pane.unneeded:
+            return muted("not needed any more")
         case State.CANCELLED:
             return muted("cancelled before it said anything")
         case State.DONE:

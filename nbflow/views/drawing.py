@@ -14,7 +14,8 @@ from nbflow.core.record import RunRecord
 from nbflow.core.states import State
 from nbflow.views.graph import INK, Box, Graph, Progress, dot, graph, progress
 from nbflow.views.layout import svg_of
-from nbflow.views.model import clean_name, node_ids
+from nbflow.views.model import census_of, node_ids
+from nbflow.views.words import clean_name
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +77,8 @@ def _drawn(record: RunRecord, dress: _Dress) -> str | None:
         return None
     ids = node_ids(record)
     boxes = {box.id: box for box in drawn.boxes}
-    states = {box.id: progress(record, box) for box in drawn.boxes if not box.is_value}
+    census = census_of(record)
+    states = {box.id: progress(record, box, census) for box in drawn.boxes if not box.is_value}
     for group in list(root.iter(f"{{{_SVG}}}g")):
         title = group.find(f"{{{_SVG}}}title")
         key = (title.text or "") if title is not None else ""
@@ -116,11 +118,11 @@ def _draw_node(
     group.set("data-node", box.id)
     group.set("data-branch", clean_name(box.names[0]) if len(box.names) == 1 else box.label)
     group.set("data-label", box.label)
+    group.set("data-note", box.note)
     group.set("data-nodes", " ".join(ids[name] for name in box.names))
     group.set("data-state", now.state)
-    text = group.find(f"{{{_SVG}}}text")
-    if text is not None:
-        text.text = now.text
+    for text, said in zip(group.iter(f"{{{_SVG}}}text"), (now.text, now.note), strict=False):
+        text.text = said
     dress(group, now)
 
 

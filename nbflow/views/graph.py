@@ -13,14 +13,19 @@ from dataclasses import dataclass
 
 import graphviz
 
-from nbflow.core.record import RunRecord
+from nbflow.core.record import GroupRecord, RunRecord
 from nbflow.core.states import State
-from nbflow.views.model import GLYPHS, clean_name, node_ids, pane, seconds_text
+from nbflow.views.census import Census
+from nbflow.views.groups import count_text, progress_text
+from nbflow.views.model import census_of, node_ids, sources_of, wait_text
+from nbflow.views.words import GLYPHS, clean_name, seconds_text
 
 NODES_MOST = 100
 """From here on, nodes that read the same and feed the same are drawn as one box."""
 LABEL_MOST = 28
 """Characters of a name that a box shows."""
+NOTE_MOST = 36
+"""Characters of a box's second line."""
 INK = "#727a86"
 NO_GRAPHVIZ = "No Graphviz was found to draw the graph; `nbflow doctor` says how to get one."
 
@@ -34,6 +39,8 @@ class Box:
     """The nodes in it, as the record calls them."""
     label: str
     is_value: bool = False
+    note: str = ""
+    """Its second line: how it becomes many tasks, how many of its inputs it waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,8 @@ class Progress:
     """Sign, name, and time or count."""
     title: str
     """The same in words."""
+    note: str = ""
+    """The second line, if the box has one."""
 
 
 def graph(record: RunRecord) -> Graph:
@@ -100,13 +109,19 @@ def _boxes(record: RunRecord) -> Iterator[Box]:
     ids = node_ids(record)
     if len(ids) <= NODES_MOST:
         for name in record.nodes:
-            yield Box(ids[name], (name,), shortened(name))
+            yield Box(ids[name], (name,), shortened(name), note=_note(record, name))
         return
     for names in _groups(record):
         label = shortened(names[0])
         if len(names) > 1:
             label = f"{shortened(names[0], 12)} … {shortened(names[-1], 12)}"
         yield Box(ids[names[0]], names, label)
+
+
+def _note(record: RunRecord, name: str) -> str:
+    node = record.nodes[name]
+    parts = [wait_text(node, len(sources_of(record, node))), *node.fan_out]
+    return shortened(" · ".join(filter(None, parts)), NOTE_MOST)
 
 
 def _groups(record: RunRecord) -> list[tuple[str, ...]]:
@@ -151,7 +166,10 @@ def dot(drawn: Graph) -> str:
             digraph.node(box.id, _literal(box.label), **plain)
         else:
             widest = "888.8 s" if len(box.names) == 1 else "8888/8888"
-            digraph.node(box.id, _literal(f"{GLYPHS['running']} {box.label} {widest}"))
+            first = _literal(f"{GLYPHS['running']} {box.label} {widest}")
+            second = rf"\n{_literal(box.note + ' · 888/888')}" if box.note else ""
+            room = {"margin": "0.12,0.06"} if box.note else {}
+            digraph.node(box.id, first + second, **room)
     for tail, head in drawn.arrows:
         digraph.edge(tail, head)
     for stack in _stacks(drawn):
@@ -197,21 +215,40 @@ def _literal(label: str) -> str:
     return str(graphviz.escape(label.replace("&", "&amp;")))
 
 
-def progress(record: RunRecord, box: Box) -> Progress:
-    """What a box says now."""
+def progress(record: RunRecord, box: Box, census: Census | None = None) -> Progress:
+    """What a box says now.
+
+    Args:
+        record: What happened so far.
+        box: Which one.
+        census: The count of the record's tasks, if the caller has one.
+    """
     if len(box.names) == 1:
-        shown = pane(record, box.names[0])
-        ended = shown.elapsed is not None and shown.state.is_final
-        time = f" {seconds_text(shown.elapsed)}" if ended and shown.elapsed is not None else ""
-        title = f"{shown.branch}: {shown.state}{',' if time else ''}{time}"
-        return Progress(shown.state, f"{shown.glyph} {box.label}{time}", title)
-    states = Counter(
-        record.tasks[name].state if name in record.tasks else State.QUEUED for name in box.names
-    )
+        return _progress_of_one(record, box, census or census_of(record))
+    lives = map(record.life, box.names)
+    states = Counter(State.QUEUED if life is None else life.state for life in lives)
     state = next(state for state in _LOUDEST_FIRST if states[state])
     counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
     text = f"{GLYPHS[state]} {box.label} {states[State.DONE]}/{len(box.names)}"
     return Progress(state, text, f"{len(box.names)} branches, {box.label}: {counts}")
+
+
+def _progress_of_one(record: RunRecord, box: Box, census: Census) -> Progress:
+    life = record.life(box.names[0])
+    state = State.QUEUED if life is None else life.state
+    parts, note = [str(state)], box.note
+    time = ""
+    if life is not None and state.is_final and (elapsed := life.elapsed(record.now)) is not None:
+        time = f" {seconds_text(elapsed)}"
+        parts.append(time.strip())
+    if life is not None and life.unneeded:
+        parts.append("not needed any more")
+    if isinstance(life, GroupRecord) and life.started is not None:
+        members = census.of(life.id)
+        note = f"{note} · {count_text(life, members)}"
+        parts.append(progress_text(life, members))
+    title = f"{clean_name(box.names[0])}: {', '.join(parts)}"
+    return Progress(state, f"{GLYPHS[state]} {box.label}{time}", title, note)
 
 
 _LOUDEST_FIRST = (

@@ -11,11 +11,13 @@ from html import escape
 
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
-from nbflow.views.body import MUTED, blocks, muted
+from nbflow.views.body import blocks
 from nbflow.views.drawing import BAKED, baked_svg
 from nbflow.views.graph import NO_GRAPHVIZ, arrow_lines, graph, progress
-from nbflow.views.model import PANES_FULL, BoardView, PaneView, Totals, seconds_text, view
+from nbflow.views.ink import MUTED, muted
+from nbflow.views.model import PANES_FULL, BoardView, PaneView, Totals, census_of, view
 from nbflow.views.text import totals_text
+from nbflow.views.words import seconds_text
 
 _LINE = "1px solid rgba(127,127,127,.35)"
 _BOARD = f"border:{_LINE};border-radius:8px;font-size:13px;line-height:1.5;overflow:hidden"
@@ -56,7 +58,9 @@ def graph_html(record: RunRecord) -> str:
     if svg is None:
         items = "".join(f"<div>{escape(line)}</div>" for line in arrow_lines(graph(record)))
         return f'<div style="text-align:left">{items}{muted(NO_GRAPHVIZ)}</div>'
-    titles = [progress(record, box).title for box in graph(record).boxes if not box.is_value]
+    census = census_of(record)
+    boxes = [box for box in graph(record).boxes if not box.is_value]
+    titles = [progress(record, box, census).title for box in boxes]
     encoded = base64.b64encode(svg.encode()).decode()
     return (
         f'<img alt="graph: {escape("; ".join(titles))}" src="data:image/svg+xml;base64,{encoded}"'

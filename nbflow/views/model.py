@@ -6,32 +6,19 @@ Knows nothing of HTML, widgets or the engine.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.core.record import ErrorInfo, NodeInfo, RunRecord, TaskRecord
+from nbflow.core.record import ErrorInfo, GroupRecord, NodeInfo, RunRecord, TaskRecord
 from nbflow.core.states import RunState, State
 from nbflow.core.topology import Topology
-
-GLYPHS: dict[str, str] = {
-    "queued": "○",
-    "running": "●",
-    "done": "✓",
-    "failed": "✕",
-    "cancelled": "⊘",
-    "skipped": "–",
-}
-"""What stands before the name of each state, of a task or a run."""
+from nbflow.views.census import Census
+from nbflow.views.groups import GroupView, count_text, group_view, winner_of
+from nbflow.views.words import GLYPHS, as_printed, clean, clean_name, counted
 
 PANES_FULL = 24
 """With more panes than this, each is narrower and lower."""
-
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_TERMINAL_CODE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\^_])")
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
-_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +46,12 @@ class PaneView:
     because: tuple[str, ...]
     is_join: bool
     """True if it reads several nodes."""
+    unneeded: bool = False
+    """True if it was cancelled because nobody needed its result any more."""
+    group: GroupView | None = None
+    """What is shown of its tasks, if the node has many."""
+    count: str = ""
+    """How many of them are done, in the fewest signs: `3/7`."""
 
     @property
     def glyph(self) -> str:
@@ -79,6 +72,10 @@ class Totals:
     work: float
     """The sum of the branches' own times, in seconds."""
     tokens: int
+    running: int
+    """How many tasks are running."""
+    tasks: tuple[int, int] | None
+    """How many tasks are done and how many there will be, if any node has many."""
 
     @property
     def glyph(self) -> str:
@@ -94,7 +91,10 @@ class Totals:
             for state in (State.FAILED, State.CANCELLED, State.SKIPPED)
             if self.counts[state]
         ]
-        return " · ".join([f"{self.counts[State.DONE]} of {total} done", *rest])
+        parts = [f"{self.counts[State.DONE]} of {total} done", *rest]
+        if self.tasks is not None:
+            parts.append(f"{self.tasks[0]:,} of {counted(self.tasks[1], 'task')}")
+        return " · ".join(parts)
 
     @property
     def speedup(self) -> float | None:
@@ -127,35 +127,48 @@ def view(record: RunRecord, now: float | None = None) -> BoardView:
         ('cats', '0 of 0 done', ())
     """
     values = {clean_name(name): clean_name(text) for name, text in record.values.items()}
-    panes = tuple(panes_of(record, record.nodes, now))
-    return BoardView(totals(record, now), panes, values, column_pixels(record))
+    census = census_of(record, now)
+    panes = tuple(panes_of(record, record.nodes, now, census))
+    return BoardView(totals(record, now, census), panes, values, column_pixels(record))
 
 
-def totals(record: RunRecord, now: float | None = None) -> Totals:
+def census_of(record: RunRecord, now: float | None = None) -> Census:
+    """The count of a record's tasks, for those who show several things of one moment."""
+    return Census(record, _time(record, now))
+
+
+def totals(record: RunRecord, now: float | None = None, census: Census | None = None) -> Totals:
     """What the header and the total line say."""
     now = _time(record, now)
-    tasks = _tasks(record)
+    census = census or Census(record, now)
     counts = dict.fromkeys(State, 0)
     for name in record.nodes:
-        counts[tasks[name].state if name in tasks else State.QUEUED] += 1
+        life = record.life(name)
+        counts[State.QUEUED if life is None else life.state] += 1
     return Totals(
         run=record.id,
         name=clean_name(record.name),
         state=record.state,
         counts=counts,
         elapsed=now,
-        work=sum(task.elapsed(now) or 0.0 for task in record.tasks.values()),
-        tokens=sum(task.output_tokens for task in record.tasks.values()),
+        work=census.work,
+        tokens=census.tokens,
+        running=census.running,
+        tasks=(census.done, census.expected) if record.groups else None,
     )
 
 
 def panes_of(
-    record: RunRecord, names: Iterable[str], now: float | None = None
+    record: RunRecord,
+    names: Iterable[str],
+    now: float | None = None,
+    census: Census | None = None,
 ) -> Iterator[PaneView]:
     """What the panes of these nodes show, one after the other."""
-    ids, tasks = node_ids(record), _tasks(record)
+    ids, now = node_ids(record), _time(record, now)
+    census = census or Census(record, now)
     for name in names:
-        yield _pane(record, name, ids[name], tasks, now)
+        yield _pane(record, name, ids[name], census, now)
 
 
 def pane(record: RunRecord, name: str, now: float | None = None) -> PaneView:
@@ -167,36 +180,47 @@ def pane(record: RunRecord, name: str, now: float | None = None) -> PaneView:
     return next(panes_of(record, [name], now))
 
 
-def _pane(
-    record: RunRecord,
-    name: str,
-    key: str,
-    tasks: Mapping[str, TaskRecord],
-    now: float | None,
-) -> PaneView:
+def _pane(record: RunRecord, name: str, key: str, census: Census, now: float) -> PaneView:
     node = record.nodes[name]
-    task = tasks.get(name) or TaskRecord(name, name)
-    elapsed = task.elapsed(_time(record, now))
-    sources = [source for source in dict.fromkeys(node.inputs) if source in record.nodes]
-    missing = [s for s in sources if s not in tasks or tasks[s].state is not State.DONE]
+    life = record.life(name) or TaskRecord(name, name)
+    group = group_view(record, life, census, now) if isinstance(life, GroupRecord) else None
+    said = life if isinstance(life, TaskRecord) else winner_of(record, life)
+    sources = sources_of(record, node)
+    missing = [s for s in sources if not (of := record.life(s)) or of.state is not State.DONE]
+    elapsed = life.elapsed(now)
+    details = [node.detail or node.kind, *node.fan_out]
+    if group is not None and group.progress and life.state is not State.SKIPPED:
+        details.append(group.progress)
+    details += _rate(census.tokens_of.get(name, 0), elapsed)
+    if isinstance(life, TaskRecord) and life.attempts > 1:
+        details.append(f"attempt {life.attempts}")
+    details += _fan_in(node, sources, missing if life.state is State.QUEUED else [])
     return PaneView(
         id=key,
         branch=clean_name(name),
-        state=task.state,
+        state=life.state,
         kind=node.kind,
-        detail=clean_name(" · ".join(_details(node, task, elapsed, sources, missing))),
+        detail=clean_name(" · ".join(details)),
         source=clean(node.source),
         inputs=tuple(clean_name(source) for source in node.inputs),
-        started=task.started,
+        started=life.started,
         elapsed=elapsed,
-        text=clean(task.text),
-        outputs=tuple(task.outputs),
-        display=task.display,
-        error=_clean_error(task.error),
-        attempts=task.attempts,
-        because=tuple(clean_name(source) for source in task.because),
+        text=clean(life.text),
+        outputs=tuple(said.outputs) if isinstance(said, TaskRecord) else (),
+        display=said.display if isinstance(said, TaskRecord) else None,
+        error=_clean_error(life.error),
+        attempts=life.attempts if isinstance(life, TaskRecord) else 1,
+        because=tuple(clean_name(source) for source in record.because(name)),
         is_join=len(sources) > 1,
+        unneeded=life.unneeded,
+        group=group,
+        count=count_text(life, census.of(name)) if isinstance(life, GroupRecord) else "",
     )
+
+
+def sources_of(record: RunRecord, node: NodeInfo) -> list[str]:
+    """The nodes that a node reads."""
+    return [source for source in dict.fromkeys(node.inputs) if source in record.nodes]
 
 
 def planned(
@@ -209,10 +233,7 @@ def planned(
         >>> [pane.detail for pane in view(planned(Topology([Node("joke", len)]))).panes]
         ['python']
     """
-    nodes = {
-        node.name: NodeInfo(node.name, node.kind, node.inputs, node.source, node.detail)
-        for node in topology.nodes.values()
-    }
+    nodes = {node.name: NodeInfo(**node.describe()) for node in topology.nodes.values()}
     return RunRecord(name=name, nodes=nodes, values=dict(values or {}))
 
 
@@ -233,78 +254,47 @@ def column_pixels(record: RunRecord) -> int:
     return {3: 205, 4: 340, 5: 220, 6: 220, 7: 225, 8: 225}.get(branches, 260)
 
 
-def seconds_text(seconds: float) -> str:
-    """A duration for people.
-
-    Example:
-        >>> [seconds_text(s) for s in (0.04, 12.34, 59.96, 125, 7260)]
-        ['0.0 s', '12.3 s', '1 min 0 s', '2 min 5 s', '2 h 1 min']
-    """
-    if seconds < 59.95:  # noqa: PLR2004 - what would round to 60.0 s is a minute
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 3600:  # noqa: PLR2004 - seconds in an hour
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def clean(text: str) -> str:
-    r"""A text that any encoder takes: what can't be printed or encoded is replaced.
-
-    Example:
-        >>> clean("a\x00b\ud800c\n")
-        'a�b�c\n'
-    """
-    return _UNPRINTABLE.sub("\ufffd", text)
-
-
-def clean_name(text: str) -> str:
-    """The same for a name: on one line, and without marks that turn the writing direction."""
-    return _INVISIBLE.sub("\ufffd", clean(text))
-
-
-def as_printed(text: str) -> str:
-    r"""A clean text as a terminal would leave it: no colour codes, progress bars at their last.
-
-    Example:
-        >>> as_printed("\x1b[31mred\x1b[0m\n 10%\r100%")
-        'red\n100%'
-    """
-    return clean(_OVERWRITTEN.sub("", _TERMINAL_CODE.sub("", text)))
-
-
 def _clean_error(error: ErrorInfo | None) -> ErrorInfo | None:
     if error is None:
         return None
     return ErrorInfo(clean_name(error.type), as_printed(error.message), as_printed(error.traceback))
 
 
-def _details(
-    node: NodeInfo, task: TaskRecord, elapsed: float | None, sources: list[str], missing: list[str]
-) -> list[str]:
-    parts = [node.detail or node.kind]
-    if task.output_tokens:
-        parts.append(f"{task.output_tokens} tokens")
-        if elapsed:
-            parts.append(f"{task.output_tokens / elapsed:.0f}/s")
-    if task.attempts > 1:
-        parts.append(f"attempt {task.attempts}")
-    if task.state is State.QUEUED and missing:
-        parts.append(f"waits for {_listed(missing)}")
-    elif len(sources) > 1:
-        parts.append(f"joins {_listed(sources)}")
-    return parts
+def _rate(tokens: int, elapsed: float | None) -> list[str]:
+    if not tokens:
+        return []
+    rate = [f"{tokens / elapsed:.0f}/s"] if elapsed else []
+    return [counted(tokens, "token"), *rate]
+
+
+def _fan_in(node: NodeInfo, sources: list[str], missing: list[str]) -> list[str]:
+    """What a node still waits for, or that it joins several."""
+    wait = wait_text(node, len(sources))
+    if wait and missing:
+        return [f"waits for {wait}: {_listed(sources)}"]
+    if missing:
+        return [f"waits for {_listed(missing)}"]
+    if len(sources) > 1:
+        return [f"joins {wait}: {_listed(sources)}" if wait else f"joins {_listed(sources)}"]
+    return []
+
+
+def wait_text(node: NodeInfo, sources: int) -> str:
+    """How many of its input nodes a node waits for; empty if for all.
+
+    Example:
+        >>> wait_text(NodeInfo("a", "prompt", (), "", "", wait=1), 3)
+        'any of 3'
+    """
+    if node.wait is None or node.wait >= sources:
+        return ""
+    return f"{'any' if node.wait == 1 else node.wait} of {sources}"
 
 
 def _listed(names: list[str]) -> str:
     most = 5
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def _tasks(record: RunRecord) -> dict[str, TaskRecord]:
-    """The newest task of each node."""
-    return {task.node: task for task in record.tasks.values()}
 
 
 def _time(record: RunRecord, now: float | None) -> float:

@@ -6,7 +6,9 @@ import textwrap
 
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
-from nbflow.views.model import PaneView, Totals, as_printed, seconds_text, view
+from nbflow.views.groups import GroupView
+from nbflow.views.model import PaneView, Totals, view
+from nbflow.views.words import GLYPHS, as_printed, counted, seconds_text
 
 LINES_MOST = 6
 """Lines of a result that are shown."""
@@ -44,8 +46,33 @@ def totals_text(totals: Totals) -> str:
     if totals.speedup is not None and totals.work:
         parts.append(f"speed-up {totals.speedup:.1f}×")
     if totals.tokens:
-        parts.append(f"{totals.tokens:,} tokens")
+        parts.append(counted(totals.tokens, "token"))
     return " · ".join(parts)
+
+
+def group_lines(group: GroupView) -> list[str]:
+    """The many tasks of a node: what they voted or scored, or else what each of them says."""
+    if group.answers:
+        lines = [f"{answer.votes} × {answer.answer}" for answer in group.answers]
+        if group.more_answers:
+            lines.append(f"… {counted(group.more_answers, 'more answer')}")
+        return [group.remark, *lines]
+    if group.scores:
+        return [group.remark, *(f"{score:g}  {of}" for of, score in group.scores.items())]
+    lines = [f"{GLYPHS[item.state]} {item.label}  {item.line}".rstrip() for item in group.items]
+    return [*lines, f"… {group.more:,} more"] if group.more else lines
+
+
+def _group(group: GroupView) -> list[str]:
+    """Several models say more than a line each."""
+    if group.kind != "variants":
+        return [f"    {textwrap.shorten(line, 92, placeholder='…')}" for line in group_lines(group)]
+    lines = []
+    for item in group.items:
+        lines.append(f"    {GLYPHS[item.state]} {item.label}  {item.state}")
+        said = item.text if item.state is State.DONE else item.line
+        lines += [f"  {line}" for line in _indented(said)]
+    return lines
 
 
 def _lines(pane: PaneView) -> list[str]:
@@ -54,6 +81,10 @@ def _lines(pane: PaneView) -> list[str]:
     printed = "".join(str(output["text"]) for output in pane.outputs if "text" in output)
     for said in (as_printed(printed), pane.text):
         lines += _indented(said)
+    if pane.group is not None:
+        lines += _group(pane.group)
+    if pane.unneeded:
+        lines += _indented("not needed any more")
     if pane.error is not None:
         lines += _indented(f"{pane.error.type}: {pane.error.message}")
     if pane.state is State.SKIPPED:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Literal
@@ -16,14 +16,19 @@ from typing import Any, Literal
 from nbflow.errors import CellError, FlowError, ModelError, nearest
 from nbflow.models import default_model
 from nbflow.writing.draft import Draft, check_edges
-from nbflow.writing.flow import Flow, Step
-from nbflow.writing.line import MagicLine, hint_for, read_line
+from nbflow.writing.flow import Flow
+from nbflow.writing.line import VOTE_OPTIONS, MagicLine, hint_for, read_line
+from nbflow.writing.options import SideBySide
 from nbflow.writing.place import Place
 from nbflow.writing.python import is_python, read_python
-from nbflow.writing.sections import body_lines, has_header, read_sections, read_short
-from nbflow.writing.variables import check_model, is_variable, no_text, spec_of, suggested
+from nbflow.writing.sections import body_lines, has_header, read_prompt, read_sections, read_short
+from nbflow.writing.step import Step
+from nbflow.writing.variables import check_model, is_variable, no_text, specs_of, suggested
 
-Form = Literal["sections", "short", "python"]
+Form = Literal["sections", "short", "python", "prompt"]
+
+SAMPLES = 5
+"""How many samples `%%vote` takes if its line doesn't say."""
 
 FORMS = (
     "A cell has headers such as [joke] with a prompt under each; or every line is 'joke: prompt'; "
@@ -92,6 +97,7 @@ class Cell:
         self._check_values(steps, names)
         options = self._options(namespace)
         self._check_models(steps, "model" in options)
+        self._check_waits(steps, names)
         try:
             flow = Flow(*steps, name=self.line.out or "").options(**options)
         except FlowError as error:
@@ -162,20 +168,32 @@ class Cell:
         options = dict(self.line.options)
         if "model" in options:
             place = self.line.places["--model"]
-            options["model"] = spec_of(options["model"], place, namespace)
+            options["model"] = specs_of(options["model"], place, namespace)
         return options
 
     def _check_models(self, steps: list[Step], have_model: bool) -> None:
         for draft, step in zip(self.drafts, steps, strict=True):
             if step.kind != "prompt":
                 continue
-            if step.options.model is not None:
-                check_model(step.options.model, draft.options.get("model", draft.place))
+            spec = step.options.model
+            if spec is not None:
+                place = draft.options.get("model", draft.place)
+                for one in spec.values() if isinstance(spec, SideBySide) else [spec]:
+                    check_model(one, place)
             elif not have_model:
                 try:
                     default_model()
                 except ModelError as error:
                     raise draft.place.error(str(error)) from error
+
+    def _check_waits(self, steps: list[Step], names: set[str]) -> None:
+        for draft, step in zip(self.drafts, steps, strict=True):
+            there = len(names.intersection((*step.inputs, *step.optional)))
+            if step.options.wait is not None and step.options.wait > there:
+                raise draft.options.get("wait", draft.place).error(
+                    f"{step.name!r} waits for {step.options.wait} of its inputs, but {there} of "
+                    "them are nodes of this cell."
+                )
 
 
 _NAMES_UNSEEN = frozenset({"exec", "eval", "get_ipython", "globals", "vars", "locals"})
@@ -184,6 +202,13 @@ _NAMES_UNSEEN = frozenset({"exec", "eval", "get_ipython", "globals", "vars", "lo
 
 def _checked(name: str, step: Step, place: Place, namespace: Mapping[str, Any]) -> Any:
     value = namespace[name]
+    iterated = (step.options.each or {}).values()
+    if name in iterated:
+        if isinstance(value, Iterable | AsyncIterable):
+            return value
+        raise place.error(
+            f"{name!r} is of type {type(value).__name__} here, which has no elements to go through."
+        )
     if step.kind != "python" and (what := no_text(value)):
         raise place.error(
             f"{name!r} is {what} here, not text, so it can't be filled into a prompt."
@@ -215,14 +240,18 @@ def parse(
         ('short', ['joke', 'poem'])
     """
     name = Place(1, 1, f"%%{magic}")
-    said = read_line(Place(1, len(name.text) + 2, line))
+    is_vote = magic == "vote"
+    said = read_line(Place(1, len(name.text) + 2, line), VOTE_OPTIONS if is_vote else ())
     if said.help:
         return Cell(said, "sections", None, (), name)
     lines = list(body_lines(body.replace("\r\n", "\n").replace("\r", "\n")))
     drafts: tuple[Draft, ...] | None
     statements = None
     form: Form = "sections"
-    if is_python(lines):
+    if is_vote:
+        form = "prompt"
+        drafts = (read_prompt(lines, name, {"votes": SAMPLES, **said.node}, said.places),)
+    elif is_python(lines):
         form = "python"
         drafts, statements = read_python(f"{name.text} {line}".rstrip(), lines, transform)
     elif has_header(lines):

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nbflow.models.registry import EMBEDDED, ENDPOINT
-from nbflow.writing.header import FLAGS, is_header
-from nbflow.writing.line import LINE_OPTIONS, LineOption
-from nbflow.writing.options import NODE_WORDS
+from nbflow.writing.header import FLAGS, OPTION_WORDS, is_header
+from nbflow.writing.line import LINE_OPTIONS, VOTE_OPTIONS, LineOption
 from nbflow.writing.place import Place
 from nbflow.writing.prompt import placeholders
 from nbflow.writing.python import is_python
@@ -27,7 +26,9 @@ _IN_BRACES = re.compile(r"(?<!\{)\{((?:[^\W\d]\w*)?)$")
 
 
 def complete(
-    cell: str, cursor: int, names: Iterable[str], *, magic: str = "fanout"
+    cell: str,
+    cursor: int,
+    names: Iterable[str],
 ) -> tuple[list[str], int]:
     r"""What may stand at the cursor, and where it would begin.
 
@@ -35,7 +36,6 @@ def complete(
         cell: The whole cell, also its first line.
         cursor: The offset of the cursor, in characters from 0.
         names: The notebook's variables.
-        magic: The magic's name.
 
     Returns:
         The completions, and the offset from which each replaces what was typed; none in another
@@ -53,9 +53,11 @@ def complete(
     head, *body = cell[start:].split("\n")
     name, _, line = head.partition(" ")
     at = cursor - start - len(name) - 1
-    if name != f"%%{magic}" or at < 0:
+    if name not in ("%%fanout", "%%vote") or at < 0:
         return [], cursor
-    outline = _outline(line, body, sorted(suggested(names)))
+    is_vote = name == "%%vote"
+    variables = sorted(suggested(names))
+    outline = (_prompt if is_vote else _outline)(line, body, variables)
     if at <= len(line):
         found, typed = _on_line(line[:at], outline)
     else:
@@ -74,6 +76,8 @@ class _Outline:
     values: list[str]
     wanted: list[str]  # what is read and stands for nothing yet
     names: list[str]
+    options: tuple[LineOption, ...] = LINE_OPTIONS
+    headers: bool = True
 
     def owner(self, row: int) -> str | None:
         """The node that a line of the body belongs to."""
@@ -88,6 +92,15 @@ def _outline(line: str, body: list[str], names: list[str]) -> _Outline:
     known = {*nodes, *values, *names}
     wanted = [name for name in dict.fromkeys(read) if name not in known]
     return _Outline(python, nodes, values, wanted, names)
+
+
+def _prompt(line: str, body: list[str], names: list[str]) -> _Outline:
+    """The outline of a cell whose body is one prompt."""
+    values = _VALUE.findall(line)
+    read = [hole.name for hole in placeholders("\n".join(body))]
+    wanted = [name for name in dict.fromkeys(read) if name not in {*values, *names}]
+    options = (*VOTE_OPTIONS, *LINE_OPTIONS)
+    return _Outline(False, {}, values, wanted, names, options, headers=False)
 
 
 def _prompts(body: list[str]) -> tuple[dict[str, int], list[str]]:
@@ -121,12 +134,13 @@ def _on_line(typed: str, outline: _Outline) -> tuple[list[str], str]:
     """What may stand on the magic's line, and how much of it is there."""
     *earlier, last = _split(typed)
     flag, equals, value = last.partition("=")
-    option = _option(flag if equals else earlier[-1] if earlier else "")
+    option = _option(flag if equals else earlier[-1] if earlier else "", outline)
     if option is not None and option.takes:
-        return _values(option, outline), value if equals else last
+        value = value if equals else last
+        return _values(option, outline), _last_name(value) if option.word == "model" else value
     if equals:
         return [], value
-    unused = [one.flag for one in LINE_OPTIONS if {one.flag, one.short}.isdisjoint(earlier)]
+    unused = [one.flag for one in outline.options if {one.flag, one.short}.isdisjoint(earlier)]
     if last.startswith("-"):
         return unused, last
     wanted = [f"{name}=" for name in outline.wanted]
@@ -139,8 +153,8 @@ def _split(typed: str) -> list[str]:
     return [*filter(None, earlier), last]
 
 
-def _option(flag: str) -> LineOption | None:
-    found = (option for option in LINE_OPTIONS if flag and flag in (option.flag, option.short))
+def _option(flag: str, outline: _Outline) -> LineOption | None:
+    found = (option for option in outline.options if flag and flag in (option.flag, option.short))
     return next(found, None)
 
 
@@ -157,7 +171,7 @@ def _in_body(typed: str, row: int, outline: _Outline) -> tuple[list[str], str]:
     if outline.python:
         return [], ""
     header = _IN_HEADER.fullmatch(typed)
-    if header is not None:
+    if header is not None and outline.headers:
         return _in_header(header[1], outline)
     braces = _IN_BRACES.search(typed)
     if braces is None:
@@ -173,9 +187,25 @@ def _unfinished(outline: _Outline, typed: str) -> list[str]:
 
 def _in_header(typed: str, outline: _Outline) -> tuple[list[str], str]:
     *earlier, last = _split(typed)
+    if earlier[-1:] == ["for"]:
+        return [], last
+    if earlier[-2:-1] == ["for"]:
+        return ["in"], last
+    if earlier[-3:-2] == ["for"]:
+        return [*outline.nodes, *outline.values, *outline.names], last
     word, equals, value = last.partition("=")
+    if equals and word == "model":
+        return _models(outline), _last_name(value)
     if equals:
-        return (_models(outline) if word == "model" else []), value
+        return _CHOICES.get(word, []), value
     used = {text.partition("=")[0] for text in earlier}
-    words = (word for word in NODE_WORDS if word not in used)
-    return [word if word in FLAGS else f"{word}=" for word in words], last
+    words = (word for word in OPTION_WORDS if word not in used)
+    return [*(word if word in FLAGS else f"{word}=" for word in words), "for"], last
+
+
+_CHOICES = {"wait": ["all", "any"], "on_error": ["pass"]}
+
+
+def _last_name(typed: str) -> str:
+    """The one that is being typed of several names with commas between them."""
+    return typed.rpartition(",")[2]

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from nbflow.core.topology import CycleFound, Node, Topology
-from nbflow.writing.flow import Step
 from nbflow.writing.place import Place
+from nbflow.writing.step import Step
 
 
 class Draft(Protocol):

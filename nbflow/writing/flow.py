@@ -5,141 +5,29 @@ Compiles what a person wrote into the core's nodes. Knows models; knows nothing 
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias
 
 from nbflow import blocking
-from nbflow.core.context import emit
-from nbflow.core.events import Kind, Sink
+from nbflow.core.events import Sink
+from nbflow.core.fanout import FanOut, Variant
 from nbflow.core.run import Run
 from nbflow.core.scheduler import Describe
-from nbflow.core.task import text_of
 from nbflow.core.topology import Mode, Node, Topology
+from nbflow.core.values import text_of
 from nbflow.errors import FlowError, nearest
-from nbflow.models import Model, Settings, default_model, model
-from nbflow.writing.options import FlowOptions, NodeOptions, flow_options, node_options
-from nbflow.writing.prompt import fill, placeholders
+from nbflow.models import Model, default_model, model
+from nbflow.writing.asking import asking, filling, own_answers, scoring
+from nbflow.writing.fan import fans_of
+from nbflow.writing.options import FlowOptions, SideBySide, flow_options
+from nbflow.writing.step import Step, ask, node, step_of
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-_OPTIONS_ATTRIBUTE = "__nbflow_options__"
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node as its author wrote it: a function, or a prompt or template.
-
-    Args:
-        name: An identifier.
-        function: What runs; None for a prompt or a template.
-        source: The prompt or the template; the code, if its text is at hand.
-        options: What its author said of it.
-        inputs: The names it must be given.
-        optional: The names it takes if something of that name is there.
-    """
-
-    name: str
-    function: Callable[..., Any] | None
-    source: str
-    options: NodeOptions = NodeOptions()
-    inputs: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-    @property
-    def kind(self) -> str:
-        """`python`, `template` or `prompt`."""
-        if self.function is not None:
-            return "python"
-        return "template" if self.options.template else "prompt"
+__all__ = ["Flow", "Step", "ask", "node", "step_of"]
 
 
-def ask(prompt: str, *, name: str, **options: Any) -> Step:
-    """A prompt as a node of a flow: it is filled in and sent to a model.
-
-    Args:
-        prompt: The text; each `{identifier}` in it is an input.
-        name: The node's name, an identifier.
-        **options: `model`, `temperature`, `max_tokens`, `seed`, `timeout` (s), `retries`, or
-            `template=True` to fill in and call nothing.
-
-    Raises:
-        FlowError: the name is no identifier, or an option can't be.
-
-    Example:
-        >>> ask("Write a joke about {topic}", name="joke", retries=2).inputs
-        ('topic',)
-    """
-    _check_identifier(name)
-    inputs = tuple(dict.fromkeys(hole.name for hole in placeholders(prompt)))
-    return Step(name, None, prompt, node_options(options), inputs)
-
-
-def node(**options: Any) -> Callable[[F], F]:
-    """Give a function the options of a node; it stays the function it was.
-
-    Args:
-        **options: `model`, `temperature`, `max_tokens`, `seed` (for a function that is a prompt),
-            `timeout` (s), `retries`.
-
-    Raises:
-        FlowError: an option can't be.
-
-    Example:
-        >>> @node(timeout=5, retries=2)
-        ... def facts(topic):
-        ...     return f"All about {topic}"
-        >>> facts("cats")
-        'All about cats'
-    """
-    read = node_options(options)
-    if read.template:
-        raise FlowError("a function can't be a template; return the text, or use ask(...).")
-
-    def decorate(function: F) -> F:
-        setattr(function, _OPTIONS_ATTRIBUTE, read)
-        return function
-
-    return decorate
-
-
-def step_of(function: Callable[..., Any]) -> Step:
-    """A function as a node: its parameters are its inputs, a lone string is a prompt.
-
-    Raises:
-        FlowError: its name is no identifier, or a parameter can't be given by name.
-
-    Example:
-        >>> def joke(topic): "Write a joke about {topic}"
-        >>> step_of(joke).kind
-        'prompt'
-    """
-    name = getattr(function, "__name__", "")
-    _check_identifier(name, f"{function!r} has no name to call its node by; ")
-    options = getattr(function, _OPTIONS_ATTRIBUTE, NodeOptions())
-    parameters = inspect.signature(function).parameters.values()
-    for parameter in parameters:
-        if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
-            raise FlowError(
-                f"{name}({parameter}) can't be a node: each of its inputs needs a name of its own."
-            )
-    required = tuple(p.name for p in parameters if p.default is p.empty)
-    optional = tuple(p.name for p in parameters if p.default is not p.empty)
-    if _is_prompt(function):
-        step = ask(inspect.cleandoc(function.__doc__ or ""), name=name)
-        stray = [hole for hole in step.inputs if hole not in (*required, *optional)]
-        if stray:
-            shown = f"{{{stray[0]}}}"
-            raise FlowError(
-                f"the prompt {name!r} reads {shown}, which is no parameter of it. "
-                f"{nearest(stray[0], (*required, *optional))}"
-            )
-        return dataclasses.replace(step, options=options, inputs=required, optional=optional)
-    return Step(name, function, "", options, required, optional)
+_Bound: TypeAlias = Model | dict[str, Model]
+"""The model that a prompt is sent to, or several, by name."""
 
 
 class Flow:
@@ -168,7 +56,7 @@ class Flow:
             raise FlowError("a flow needs at least one node.")
         self.name = name
         self._options = FlowOptions()
-        self._topology = Topology(self._nodes(self.steps, frozenset()))
+        self._topology = Topology(self._nodes(frozenset()))
 
     @property
     def topology(self) -> Topology:
@@ -184,14 +72,17 @@ class Flow:
         """The same flow with other options of its run.
 
         Args:
-            **words: `model`, `jobs`, `timeout` (s), `retries`, `on_error` (`finish`, `stop` or
-                `keep`), `seed`.
+            **words: `model` (several as a list, `"A,B"` or by name: every prompt is sent to each
+                and its result is a dict), `jobs`, `timeout` (s), `retries`, `rate` (`"60/min"`, of
+                each model), `on_error` (`finish`, `stop` or `keep`), `seed`.
 
         Raises:
             FlowError: an option can't be.
         """
         flow = Flow(*self.steps, name=self.name)
         flow._options = flow_options(words, self._options)
+        if isinstance(flow._options.model, SideBySide):
+            flow._topology = Topology(flow._nodes(frozenset()))
         return flow
 
     def run(self, **inputs: Any) -> Run:
@@ -246,7 +137,7 @@ class Flow:
             ModelError: a model can't be had.
         """
         self._check_inputs(inputs)
-        bound = {step.name: self._model_of(step) for step in self.steps if step.kind == "prompt"}
+        bound = {step.name: self._models_of(step) for step in self.steps if step.kind == "prompt"}
         shown = {
             name: "" if name in hidden or _SECRET.search(name) else _short(inputs[name])
             for name in inputs
@@ -261,40 +152,98 @@ class Flow:
             describe=describe,
         )
 
-    def _bound_topology(self, given: frozenset[str], models: Mapping[str, Model]) -> Topology:
-        if not models and not any(step.optional for step in self.steps):
+    def _bound_topology(self, given: frozenset[str], models: Mapping[str, _Bound]) -> Topology:
+        if not models and not any(step.optional or step.options.best for step in self.steps):
             return self._topology
-        return Topology(self._nodes(self.steps, given, models))
+        return Topology(self._nodes(given, models))
 
     def _nodes(
-        self,
-        steps: tuple[Step, ...],
-        given: frozenset[str],
-        models: Mapping[str, Model] | None = None,
+        self, given: frozenset[str], models: Mapping[str, _Bound] | None = None
     ) -> Iterator[Node]:
         """The steps as the core runs them; without models, only their edges are right."""
-        there = given | {step.name for step in steps}
-        for step in steps:
+        there = given | {step.name for step in self.steps}
+        varied = self._varied()
+        for step in self.steps:
             inputs = (*step.inputs, *(name for name in step.optional if name in there))
             asked = (models or {}).get(step.name)
+            one = asked if isinstance(asked, Model) else None
             yield Node(
                 name=step.name,
                 function=step.function or self._written(step, asked),
-                inputs=inputs,
+                inputs=tuple(dict.fromkeys(inputs)),
                 kind=step.kind,
                 source=step.source,
-                detail=asked.name if asked is not None else "",
+                detail=", ".join(asked) if isinstance(asked, dict) else one.name if one else "",
                 policy=step.options.policy(),
                 mode=Mode.INLINE if step.kind == "template" else None,
+                fan_out=self._fans_of(step, asked, varied, bound=models is not None),
+                wait=step.options.wait,
+                passes_failures=step.options.on_error == "pass",
+                optional=frozenset(step.optional).intersection(inputs),
+                resource=one.name if one else "",
             )
 
-    def _written(self, step: Step, asked: Model | None) -> Callable[..., Any]:
-        if asked is None:
-            return _filling(step.source)
-        return _asking(step.source, asked, step.options.settings(self._options))
+    def _written(self, step: Step, asked: _Bound | None) -> Callable[..., Any]:
+        if isinstance(asked, dict):
+            asked = next(iter(asked.values()))
+        return filling(step.source) if asked is None else self._asking(step, asked)
 
-    def _model_of(self, step: Step) -> Model:
-        spec = self._options.model if step.options.model is None else step.options.model
+    def _asking(self, step: Step, asked: Model, own: Any = None) -> Callable[..., Any]:
+        options = step.options
+        sampled = options.votes is not None or options.best is not None
+        settings = options.settings(self._options)
+        return asking(step.source, asked, settings, sampled=sampled, own=own)
+
+    def _fans_of(
+        self, step: Step, asked: _Bound | None, varied: frozenset[str], *, bound: bool
+    ) -> tuple[FanOut, ...]:
+        variants = {}
+        if step.name in varied and not isinstance(asked, dict):
+            variants = dict.fromkeys(self._spec_of(step), Variant(filling(step.source)))
+        elif isinstance(asked, dict):
+            self._refuse_models_as_elements(step, varied)
+            for label, one in asked.items():
+                own = own_answers(label, varied, step.options.each or {})
+                variants[label] = Variant(self._asking(step, one, own), one.name)
+        score = step.options.score
+        if score is None or not bound:
+            return fans_of(step.options, variants)
+        return fans_of(step.options, variants, self._score(score))
+
+    def _refuse_models_as_elements(self, step: Step, varied: frozenset[str]) -> None:
+        for source in (step.options.each or {}).values():
+            read = next((one for one in self.steps if one.name == source), None)
+            if source in varied and read is not None and not read.options.each:
+                raise FlowError(
+                    f"{step.name!r} can't go through {source!r}, which has one answer of each "
+                    "model and no list; go through a function's list of them instead."
+                )
+
+    def _score(self, score: Any) -> Callable[[Any], Any]:
+        if not isinstance(score, Step):
+            return score  # type: ignore[no-any-return]
+        if score.function is not None:
+            return score.function
+        asked = self._models_of(score)
+        first = next(iter(asked.values())) if isinstance(asked, dict) else asked
+        return scoring(score, first, score.options.settings(self._options))
+
+    def _varied(self) -> frozenset[str]:
+        """The prompts that several models are asked."""
+        several = (
+            step.name
+            for step in self.steps
+            if step.kind == "prompt" and isinstance(self._spec_of(step), SideBySide)
+        )
+        return frozenset(several)
+
+    def _spec_of(self, step: Step) -> Any:
+        return self._options.model if step.options.model is None else step.options.model
+
+    def _models_of(self, step: Step) -> _Bound:
+        spec = self._spec_of(step)
+        if isinstance(spec, SideBySide):
+            return {label: model(one) for label, one in spec.items()}
         return default_model() if spec is None else model(spec)
 
     def _check_inputs(self, inputs: Mapping[str, Any]) -> None:
@@ -328,46 +277,6 @@ def _callable(function: Any) -> Callable[..., Any]:
             f"{function!r} can't be a node: give functions, or prompts as ask(text, name=...)."
         )
     return function  # type: ignore[no-any-return]
-
-
-def _check_identifier(name: str, problem: str = "") -> None:
-    if not name.isidentifier():
-        raise FlowError(f"{problem}{name!r} is not an identifier such as 'joke' or 'first_draft'.")
-
-
-def _filling(text: str) -> Callable[..., str]:
-    def fill_in(**inputs: Any) -> str:
-        return fill(text, inputs)
-
-    return fill_in
-
-
-def _asking(text: str, asked: Model, settings: Settings) -> Callable[..., Any]:
-    async def send(**inputs: Any) -> Any:
-        async with aclosing(asked.astream(fill(text, inputs), settings)) as messages:
-            async for message in messages:
-                if message.usage is not None:
-                    emit(Kind.USAGE, **dataclasses.asdict(message.usage))
-                if message.content:
-                    yield message.content
-
-    return send
-
-
-def _reference() -> None:
-    """The body of a function that is only a string."""
-
-
-async def _async_reference() -> None:
-    """The same of a coroutine function."""
-
-
-def _is_prompt(function: Callable[..., Any]) -> bool:
-    """Whether a function's whole body is a string: it then compiles like `_reference`."""
-    if not inspect.isfunction(function):
-        return False
-    reference = _async_reference if inspect.iscoroutinefunction(function) else _reference
-    return bool(function.__doc__) and function.__code__.co_code == reference.__code__.co_code
 
 
 _SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)

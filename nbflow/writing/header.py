@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbflow.errors import CellError, FlowError, nearest
-from nbflow.writing.options import LATER_NODE_WORDS, NODE_WORDS, node_options
+from nbflow.writing.options import NODE_WORDS, PYTHON_WORDS, node_options
 from nbflow.writing.place import Place, Word, words
 
-OPTION_WORDS = (*NODE_WORDS, *LATER_NODE_WORDS)
-"""The words that may stand behind a name, also those that come later."""
+OPTION_WORDS = tuple(word for word in NODE_WORDS if word not in PYTHON_WORDS)
+"""The words that may stand behind a name, beside `for doc in docs`."""
 
 FLAGS = ("template",)
 """Those of them that take no value."""
@@ -29,7 +29,9 @@ _AS_TEXT = r"If the line is text and no header, begin it with \[."
 
 _BRACKETED = re.compile(r"\[([^\[\]]*)\](.*)")
 _NEARLY_A_NAME = re.compile(r"\s*(?=[^\W\d]|\d\w*[^\W\d])\w+(?:[\s-]+\w+){0,3}\s*")
-_OPTION = re.compile(rf"\s*(?:(?:{'|'.join(OPTION_WORDS)})\s*=|(?:{'|'.join(FLAGS)})\s*$)")
+_OPTION = re.compile(
+    rf"\s*(?:(?:{'|'.join(OPTION_WORDS)})\s*=|(?:{'|'.join(FLAGS)})\s*$|for\s+\w+\s+in\s)"
+)
 _UNCLOSED = re.compile(rf"\[\s*\w+\s*(?P<option>(?:{'|'.join(OPTION_WORDS)})\s*=.*)?")
 
 
@@ -42,12 +44,16 @@ class Header:
         place: The name in its brackets.
         words: Its options, checked.
         places: Where the value of each of them stands.
+        elements: Where the elements of each `for doc in docs` are named.
+        sources: Where what is iterated is named, by its elements.
     """
 
     name: str
     place: Place
     words: dict[str, Any] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
+    elements: dict[str, Place] = field(default_factory=dict)
+    sources: dict[str, Place] = field(default_factory=dict)
 
 
 def is_header(text: str) -> bool:
@@ -134,10 +140,17 @@ def read_header(line: Place) -> Header:
     Example:
         >>> read_header(Place(2, 1, "[joke] retries=2")).words
         {'retries': 2}
+        >>> read_header(Place(2, 1, "[joke] for doc in docs")).words
+        {'each': {'doc': 'docs'}}
     """
     name = line.text[1 : line.text.index("]")]
     header = Header(name, line.part(0, len(name) + 2))
-    for word in words(line.part(len(name) + 2)):
+    found = words(line.part(len(name) + 2))
+    while found:
+        word = found.pop(0)
+        if word.text == "for" and not word.quoted:
+            _read_each(word, found, header)
+            continue
         if word.key in header.words:
             raise word.place.error(f"{word.key!r} stands twice in this header; keep one.")
         header.words[word.key] = _option(word)
@@ -149,10 +162,34 @@ def read_header(line: Place) -> Header:
     return header
 
 
+def _read_each(start: Word, found: list[Word], header: Header) -> None:
+    """Take `doc in docs` from the words behind a `for`."""
+    said = [found.pop(0) for _ in range(min(3, len(found)))]
+    form = "one task for each element is written 'for doc in docs'"
+    if len(said) < 3 or said[1].text != "in":  # noqa: PLR2004 - element, in, source
+        raise start.place.error(f"{form}, before or behind the other options.")
+    element, _, source = said
+    for word in (element, source):
+        if word.quoted or not word.text.isidentifier():
+            raise word.place.error(
+                f"{form}, where docs is the name of a node, a value or a variable."
+            )
+    if element.text in header.elements:
+        raise element.place.error(f"{element.text!r} stands for two things here; rename one.")
+    header.words.setdefault("each", {})[element.text] = source.text
+    header.places.setdefault("each", start.place)
+    header.elements[element.text] = element.place
+    header.sources[element.text] = source.place
+
+
 def _option(word: Word) -> Any:
     """The value of one word of a header, checked."""
-    if word.value is None and (word.quoted or word.key not in (*FLAGS, *LATER_NODE_WORDS)):
+    if word.value is None and (word.quoted or word.key not in FLAGS):
         raise _no_option(word)
+    if word.key in PYTHON_WORDS:
+        raise word.place.part(0, len(word.key)).error(
+            f"{word.key!r} takes what only Python can say; write the cell in Python."
+        )
     try:
         read = node_options({word.key: True if word.value is None else word.value})
     except FlowError as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nbflow.errors import CellError, FlowError, nearest
-from nbflow.writing.options import LATER_FLOW_WORDS, flow_options
+from nbflow.writing.options import LATER_FLOW_WORDS, flow_options, node_options
 from nbflow.writing.place import Place, Word, words
 
 _NUMBER = re.compile(r"-\.?\d")
@@ -52,6 +52,7 @@ LINE_OPTIONS = (
     LineOption("--model", "the model of prompts that name none, or a variable", "MODEL", "-m"),
     LineOption("--out", "the variable that gets the run, as soon as it starts", "NAME", "-o"),
     LineOption("--jobs", "how many tasks run at once", "N", "-j"),
+    LineOption("--rate", "how many attempts a model gets in a time, such as 60/min", "RATE"),
     LineOption("--timeout", "seconds one attempt of a task may take", "S"),
     LineOption("--retries", "how often a failed attempt is followed by another", "N"),
     LineOption(
@@ -67,7 +68,12 @@ LINE_OPTIONS = (
 )
 """Every option of the magic's line, in the order of the help."""
 
-_BY_FLAG = {flag: option for option in LINE_OPTIONS for flag in (option.flag, option.short) if flag}
+VOTE_OPTIONS = (
+    LineOption("--votes", "how many samples", "N", "-n"),
+    LineOption("--min-agreement", "the share of the samples that must agree, from 0 to 1", "SHARE"),
+)
+"""What the line of `%%vote` takes besides."""
+
 _LATER = {f"--{word.replace('_', '-')}" for word in LATER_FLOW_WORDS}
 
 
@@ -82,6 +88,7 @@ class MagicLine:
         help: Whether help was asked for; then nothing else was read.
         values: Inputs of the flow, as they were written.
         options: Words for `Flow.options`.
+        node: Words of the one node of `%%vote`.
         places: Where each value stands by its name, and each option's value by its flag.
     """
 
@@ -91,11 +98,16 @@ class MagicLine:
     help: bool = False
     values: Mapping[str, str] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    node: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
-def read_line(place: Place) -> MagicLine:
+def read_line(place: Place, more: tuple[LineOption, ...] = ()) -> MagicLine:
     """What the text behind the magic's name says.
+
+    Args:
+        place: That text.
+        more: Options of its node that the magic takes besides those of every run.
 
     Raises:
         CellError: an option or a value can't be.
@@ -108,16 +120,18 @@ def read_line(place: Place) -> MagicLine:
     found = words(place)
     if any(word.text in ("-h", "--help") and not word.quoted for word in found):
         return MagicLine(help=True)
-    reader = _Reader(found)
+    reader = _Reader(found, more)
     while reader.words:
         reader.read(reader.words.pop(0))
     said = reader.said
+    node = {option.word: said.pop(option.word) for option in more if option.word in said}
     return MagicLine(
         out=said.pop("out", None),
         bg=said.pop("bg", False),
         dry_run=said.pop("dry_run", False),
         values=reader.values,
         options=said,
+        node=node,
         places=reader.places,
     )
 
@@ -125,8 +139,10 @@ def read_line(place: Place) -> MagicLine:
 class _Reader:
     """The words still to be read, and what the ones before them said."""
 
-    def __init__(self, found: list[Word]) -> None:
+    def __init__(self, found: list[Word], more: tuple[LineOption, ...]) -> None:
         self.words = found
+        self.known = (*more, *LINE_OPTIONS)
+        self.more = more
         self.values: dict[str, str] = {}
         self.said: dict[str, Any] = {}
         self.places: dict[str, Place] = {}
@@ -146,13 +162,13 @@ class _Reader:
         self.places[word.key] = word.place
 
     def _read_option(self, word: Word) -> None:
-        option, attached = _option(word)
+        option, attached = _option(word, self.known)
         if option.word in self.said:
             raise word.place.error(f"{option.flag} stands twice on this line; keep one.")
         if option.takes:
             value, place = attached or self._next(word, option)
-            self.said[option.word] = _converted(option, value, place)
-            self.places[option.flag] = place
+            self.said[option.word] = _converted(option, value, place, of_node=option in self.more)
+            self.places[option.word if option in self.more else option.flag] = place
         elif attached:
             raise attached[1].error(f"{option.flag} takes no value.")
         else:
@@ -192,19 +208,22 @@ class _Reader:
         )
 
 
-def _option(word: Word) -> tuple[LineOption, tuple[str, Place] | None]:
+def _option(
+    word: Word, known: tuple[LineOption, ...]
+) -> tuple[LineOption, tuple[str, Place] | None]:
     """The option that a word names, and the value attached to it."""
+    by_flag = {flag: option for option in known for flag in (option.flag, option.short) if flag}
     attached = None
     if word.value is not None:
         attached = (word.value, word.value_place if word.value else word.place)
     if word.key in _LATER:
         raise word.place.error(f"{word.key} is not yet there; it comes with a later version.")
-    if word.key in _BY_FLAG:
-        return _BY_FLAG[word.key], attached
+    if word.key in by_flag:
+        return by_flag[word.key], attached
     short = word.text[:2]
-    if short in _BY_FLAG and not word.text.startswith("--") and _BY_FLAG[short].takes:
-        return _BY_FLAG[short], (word.text[2:], word.place.part(2))
-    flags = [option.flag for option in LINE_OPTIONS]
+    if short in by_flag and not word.text.startswith("--") and by_flag[short].takes:
+        return by_flag[short], (word.text[2:], word.place.part(2))
+    flags = [option.flag for option in known]
     place = word.place.part(0, len(word.key))
     raise place.error(f"unknown option {word.key}. {nearest(_long(word.key), [*flags, *_LATER])}")
 
@@ -221,13 +240,14 @@ def _example(option: LineOption) -> str:
     return "|".join(option.choices) or option.takes
 
 
-def _converted(option: LineOption, value: str, place: Place) -> Any:
+def _converted(option: LineOption, value: str, place: Place, *, of_node: bool) -> Any:
     if option.word == "out":
         if not value.isidentifier() or keyword.iskeyword(value):
             raise place.error(f"--out takes the name of a variable, not {value!r}.")
         return value
     try:
-        return getattr(flow_options({option.word: value}), option.word)
+        read: Any = node_options if of_node else flow_options
+        return getattr(read({option.word: value}), option.word)
     except FlowError as error:
         raise place.error(str(error).replace(option.word, option.flag, 1)) from None
 

@@ -7,7 +7,7 @@ Pure functions of text. A value is put in once and never read again, so braces i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ def placeholders(prompt: str) -> list[Placeholder]:
 
 
 def fill(prompt: str, values: Mapping[str, Any]) -> str:
-    """The prompt with each placeholder replaced by its value, as `str` gives it.
+    """The prompt with each placeholder replaced by its value, as `as_text` gives it.
 
     Raises:
         KeyError: a placeholder has no value.
@@ -46,11 +46,37 @@ def fill(prompt: str, values: Mapping[str, Any]) -> str:
 
     def replace(match: re.Match[str]) -> str:
         if _names(match):
-            return str(values[match["name"]])
+            return as_text(values[match["name"]])
         literal = match["literal"]
         return f"{{{literal}}}" if literal and literal.isidentifier() else match[0]
 
     return _BRACES.sub(replace, prompt)
+
+
+def as_text(value: Any) -> str:
+    r"""A value as a prompt reads it: texts by texts, nothing for None, a failure in brackets.
+
+    Example:
+        >>> as_text(["one", "two"]), as_text({"a": "one", "b": "two"})
+        ('one\n\ntwo', 'a:\none\n\nb:\ntwo')
+        >>> as_text(None), as_text(ValueError("no")), as_text([1, 2])
+        ('', '(failed: ValueError: no)', '[1, 2]')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, BaseException):
+        return f"(failed: {type(value).__name__}: {value})"
+    if isinstance(value, list | tuple) and _are_texts(value):
+        return "\n\n".join(map(as_text, value))
+    if isinstance(value, Mapping) and _are_texts(value.values()):
+        return "\n\n".join(f"{name}:\n{as_text(text)}" for name, text in value.items())
+    return str(value)
+
+
+def _are_texts(values: Collection[Any]) -> bool:
+    """Whether there is a text among the values, and nothing but texts and what is missing."""
+    there = any(isinstance(value, str) for value in values)
+    return there and all(isinstance(value, str | BaseException | None) for value in values)
 
 
 def _names(match: re.Match[str]) -> bool:

@@ -20,14 +20,17 @@ from types import CodeType
 from typing import Any
 
 from nbflow.errors import CellError, FlowError, nearest
-from nbflow.writing.flow import Step, node, step_of
+from nbflow.writing.fan import best, each, vote
 from nbflow.writing.place import Place
 from nbflow.writing.python_prompt import Definition, check_prompt, prompt_of
 from nbflow.writing.source import Source, read_source
+from nbflow.writing.step import Step, node, step_of
 from nbflow.writing.variables import suggested
 
-LATER_DECORATORS = frozenset({"each", "vote"})
-"""Decorators of the contract that no version understands yet: refused, never ignored."""
+LENT: Mapping[str, Any] = {"node": node, "each": each, "vote": vote, "best": best}
+"""The decorators that a cell has without an import."""
+
+_BARE = {"node": "(timeout=5)", "each": '(doc="docs")', "vote": "(5)", "best": "(3, score=...)"}
 
 _FIRST_CODE = re.compile(r"(?:async\s+def|def|import|from)\s|@")
 _SHOWN_CHARACTERS = 300
@@ -60,7 +63,7 @@ class Function:
     @property
     def required(self) -> Mapping[str, Place]:
         """The names that must stand for something; none where a decorator may change them."""
-        if any(_name_of(decorator) != "node" for decorator in self.definition.decorator_list):
+        if any(_name_of(decorator) not in LENT for decorator in self.definition.decorator_list):
             return {}
         arguments = self.definition.args
         positional = [*arguments.posonlyargs, *arguments.args]
@@ -107,11 +110,11 @@ class Function:
         for decorator in self.definition.decorator_list:
             name = _name_of(decorator)
             place = self.source.place(decorator)
-            if name in LATER_DECORATORS and name not in namespace:
-                raise place.error(f"@{name} is not yet there; it comes with a later version.")
             is_bare = isinstance(decorator, ast.Name)
-            if is_bare and namespace.get(name, node if name == "node" else None) is node:
-                raise place.error("@node takes options: write @node(timeout=5), or leave it out.")
+            if is_bare and name in LENT and namespace.get(name, LENT[name]) is LENT[name]:
+                raise place.error(
+                    f"@{name} takes options: write @{name}{_BARE[name]}, or leave it out."
+                )
 
     def _refuse_unused(self, step: Step) -> None:
         """Refuse what would be ignored: a decorated prompt, options of a model that isn't asked."""
@@ -119,7 +122,7 @@ class Function:
         if prompt_of(self.definition) is not None and decorators:
             raise self.source.place(decorators[0]).error(
                 "with this decorator the function is no prompt any more, and nothing would be "
-                "asked; a prompt takes no decorator but @node(...)."
+                "asked; a prompt takes no decorators but @node, @each, @vote and @best."
             )
         for word in ("model", "temperature", "max_tokens", "seed"):
             if getattr(step.options, word) is not None:
@@ -182,7 +185,6 @@ def read_python(
         )
     features = 0
     for statement in others:
-        _refuse_imports(statement, source)
         features |= _features(statement)
     drafts = tuple(_function(definition, source, features) for definition in functions)
     statements = source.compiled(others, features, ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
@@ -202,16 +204,6 @@ def _remember(source: Source) -> None:
         text.splitlines(keepends=True),
         source.filename,
     )
-
-
-def _refuse_imports(statement: ast.stmt, source: Source) -> None:
-    if not isinstance(statement, ast.ImportFrom) or statement.module != "nbflow":
-        return
-    for alias in statement.names:
-        if alias.name in LATER_DECORATORS:
-            raise source.place(alias).error(
-                f"{alias.name} is not yet there; it comes with a later version."
-            )
 
 
 def _features(statement: ast.stmt) -> int:
@@ -237,7 +229,7 @@ def _function(definition: Definition, source: Source, features: int) -> Function
     return Function(
         name=definition.name,
         place=place,
-        reads=reads,
+        reads=_without_elements(definition, source, reads),
         options=_keywords(definition, source),
         definition=definition,
         code=source.compiled([definition], features),
@@ -245,11 +237,27 @@ def _function(definition: Definition, source: Source, features: int) -> Function
     )
 
 
+def _without_elements(
+    definition: Definition, source: Source, reads: dict[str, Place]
+) -> dict[str, Place]:
+    """What a function reads: what `@each(doc="docs")` iterates, and not its elements."""
+    found = dict(reads)
+    for decorator in definition.decorator_list:
+        if not isinstance(decorator, ast.Call) or _name_of(decorator) != "each":
+            continue
+        for keyword in decorator.keywords:
+            value = keyword.value
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                found.pop(keyword.arg or "", None)
+                found.setdefault(value.value, source.place(value))
+    return found
+
+
 def _keywords(definition: Definition, source: Source) -> dict[str, Place]:
     return {
         keyword.arg: source.place(keyword)
         for decorator in definition.decorator_list
-        if isinstance(decorator, ast.Call) and _name_of(decorator) == "node"
+        if isinstance(decorator, ast.Call) and _name_of(decorator) in LENT
         for keyword in decorator.keywords
         if keyword.arg is not None
     }
@@ -268,17 +276,17 @@ def _short(error: Exception) -> str:
 
 
 def _close(name: str, namespace: Mapping[str, Any]) -> list[str]:
-    return difflib.get_close_matches(name, ["node", *suggested(namespace)], n=1)
+    return difflib.get_close_matches(name, [*LENT, *suggested(namespace)], n=1)
 
 
 @contextmanager
 def _lent(namespace: dict[str, Any]) -> Iterator[None]:
-    """`node` without an import, while a function is defined, unless the notebook has its own."""
-    lent = "node" not in namespace
-    if lent:
-        namespace["node"] = node
+    """The decorators without an import, while a function is defined, save the notebook's own."""
+    lent = {name: decorator for name, decorator in LENT.items() if name not in namespace}
+    namespace.update(lent)
     try:
         yield
     finally:
-        if lent and namespace.get("node") is node:
-            del namespace["node"]
+        for name, decorator in lent.items():
+            if namespace.get(name) is decorator:
+                del namespace[name]

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.writing.flow import Step, ask
+from nbflow.errors import FlowError, nearest
 from nbflow.writing.header import Header, is_header, read_header, slip, unescaped
 from nbflow.writing.place import Place
 from nbflow.writing.prompt import placeholders
-from nbflow.writing.variables import spec_of
+from nbflow.writing.step import Step, ask
+from nbflow.writing.variables import specs_of
 
 _SHORT = re.compile(r"([^\W\d]\w*)[ \t]*:(?!//)(.*)")
 
@@ -48,8 +49,13 @@ class Section:
         """The node; a `model` that is the name of a variable becomes that variable's value."""
         said = dict(self.words)
         if "model" in said:
-            said["model"] = spec_of(said["model"], self.options["model"], namespace)
-        return ask(self.prompt, name=self.name, **said)
+            said["model"] = specs_of(said["model"], self.options["model"], namespace)
+        try:
+            return ask(self.prompt, name=self.name, **said)
+        except FlowError as error:
+            named = {str(error).find(word): place for word, place in self.options.items()}
+            named.pop(-1, None)
+            raise (named[min(named)] if named else self.place).error(str(error)) from None
 
 
 def read_sections(lines: list[Place]) -> tuple[Section, ...]:
@@ -98,13 +104,45 @@ def _written(header: Header, text: list[Place]) -> Section:
         raise header.place.error(
             f"the prompt of {header.name!r} is empty; write it on the lines below."
         )
-    reads: dict[str, Place] = {}
+    holes: dict[str, Place] = {}
     for line in text:
         for hole in placeholders(line.text):
             end = hole.offset + len(hole.name) + 2
-            reads.setdefault(hole.name, line.part(hole.offset, end))
+            holes.setdefault(hole.name, line.part(hole.offset, end))
+    reads = _without_elements(header, holes)
     prompt = "\n".join(line.text for line in text)
     return Section(header.name, header.place, prompt, reads, header.words, header.places)
+
+
+def _without_elements(header: Header, holes: dict[str, Place]) -> dict[str, Place]:
+    """What a prompt reads: what is iterated, and not its elements."""
+    for element, place in header.elements.items():
+        if element not in holes:
+            raise place.error(
+                f"nothing in the prompt reads {{{element}}}. {nearest(element, holes)}".rstrip()
+            )
+    reads = {name: hole for name, hole in holes.items() if name not in header.elements}
+    for element, place in header.sources.items():
+        if place.text in reads and place.text not in header.elements:
+            raise reads[place.text].error(
+                f"{place.text!r} is read both whole and one by one, as {{{element}}}; keep one."
+            )
+    return reads | {place.text: place for place in header.sources.values()}
+
+
+def read_prompt(
+    lines: list[Place], header: Place, words: Mapping[str, Any], options: Mapping[str, Place]
+) -> Section:
+    """The whole body of a cell as the one prompt of `%%vote`.
+
+    Raises:
+        CellError: there is none.
+
+    Example:
+        >>> read_prompt([Place(2, 1, "Yes or no?")], Place(1, 1, "%%vote"), {"votes": 5}, {}).name
+        'vote'
+    """
+    return _written(Header("vote", header, dict(words), dict(options)), list(lines))
 
 
 def read_short(lines: list[Place]) -> tuple[Section, ...] | None:

@@ -13,6 +13,7 @@ from typing import Any
 from nbflow.errors import ModelError
 from nbflow.models import ModelSpec, model
 from nbflow.models.registry import FORMS
+from nbflow.writing.options import SideBySide, side_by_side
 from nbflow.writing.place import Place
 
 _OF_THE_SHELL = frozenset({"In", "Out", "exit", "get_ipython", "quit", "open"})
@@ -74,6 +75,44 @@ def spec_of(word: str, place: Place, namespace: Mapping[str, Any]) -> ModelSpec:
             f"the text in the variable {word!r} names no model. A model is {FORMS}."
         ) from None
     return value
+
+
+def specs_of(
+    said: str | SideBySide, place: Place, namespace: Mapping[str, Any]
+) -> ModelSpec | SideBySide:
+    """What a word, or several with commas between them, name as a model or as several.
+
+    Raises:
+        CellError: one of the words, or of the variables so called, is no model.
+
+    Example:
+        >>> both = SideBySide(a="a", b="b")
+        >>> list(specs_of(both, Place(1, 1, "a,b"), {"a": str.upper, "b": str.lower}))
+        ['a', 'b']
+    """
+    if not isinstance(said, SideBySide):
+        value = namespace[said] if said.isidentifier() and is_variable(said, namespace) else said
+        if isinstance(value, list | tuple | Mapping):
+            return _side_by_side(value, said, place)
+        return spec_of(said, place, namespace)
+    found = SideBySide()
+    for label, word in said.items():
+        start = place.text.find(str(word))
+        part = place if start < 0 else place.part(start, start + len(str(word)))
+        found[label] = spec_of(str(word), part, namespace)
+    return found
+
+
+def _side_by_side(value: Any, name: str, place: Place) -> SideBySide:
+    try:
+        found = value if isinstance(value, SideBySide) else side_by_side(value)
+        for spec in found.values():
+            model(spec)
+    except ModelError:  # whose message may quote a value
+        raise place.error(f"something in {name!r} names no model. A model is {FORMS}.") from None
+    if not found:
+        raise place.error(f"{name!r} holds no model at all.")
+    return found
 
 
 def _check_spec(word: str, place: Place, namespace: Mapping[str, Any]) -> None:

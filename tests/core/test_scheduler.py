@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from nbflow.core.context import current_task
-from nbflow.core.policies import OnError, Policy
+from nbflow.core.policies import OnError, Policy, Retry, Timeout
 from nbflow.core.run import last_run
 from nbflow.core.states import RunState, State
 from nbflow.core.topology import Node
@@ -173,7 +173,7 @@ async def test_jobs_limits_how_many_tasks_run_at_once(start):
 
 
 async def test_a_failed_attempt_is_followed_by_as_many_as_its_policy_says(start, monkeypatch):
-    monkeypatch.setattr("nbflow.core.scheduler.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
     attempts = []
 
     async def flaky():
@@ -183,7 +183,7 @@ async def test_a_failed_attempt_is_followed_by_as_many_as_its_policy_says(start,
             raise ConnectionError("gone")
         yield "whole"
 
-    run = await start(node(flaky, policy=Policy(retries=2)))
+    run = await start(node(flaky, policy=Policy(retry=Retry(2))))
     assert run["flaky"] == "half whole"
     assert run.record.tasks["flaky"].text == "half whole"
     assert run.record.tasks["flaky"].attempts == 3
@@ -194,12 +194,12 @@ async def test_an_attempt_that_takes_too_long_fails_with_its_timeout(start):
         await asyncio.Event().wait()
 
     with pytest.raises(RunError, match=r"longer than 0\.01 s"):
-        await start(node(endless, policy=Policy(timeout=0.01)))
+        await start(node(endless, policy=Policy(timeout=Timeout(0.01))))
 
 
 async def test_what_a_given_up_attempt_still_says_is_not_heard(start, monkeypatch):
-    monkeypatch.setattr("nbflow.core.task.GRACE_SECONDS", 0.01)
-    monkeypatch.setattr("nbflow.core.scheduler.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.attempt.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
     release, late = asyncio.Event(), asyncio.Event()
     attempts = []
 
@@ -220,7 +220,10 @@ async def test_what_a_given_up_attempt_still_says_is_not_heard(start, monkeypatc
         release.set()
         await late.wait()
 
-    run = start(node(stubborn, policy=Policy(timeout=0.02, retries=1)), node(patient, "stubborn"))
+    run = start(
+        node(stubborn, policy=Policy(timeout=Timeout(0.02), retry=Retry(1))),
+        node(patient, "stubborn"),
+    )
     await run
     assert run["stubborn"] == "second"
     assert run.record.tasks["stubborn"].text == "second"
@@ -233,7 +236,7 @@ async def test_a_thread_that_takes_too_long_is_left_to_itself(start):
         release.wait()
 
     with pytest.raises(RunError, match=r"longer than 0\.01 s"):
-        await start(node(stuck, policy=Policy(timeout=0.01)))
+        await start(node(stuck, policy=Policy(timeout=Timeout(0.01))))
     release.set()
 
 
@@ -330,7 +333,7 @@ async def test_a_cancelled_caller_cancels_the_run_and_is_not_swallowed(start):
 
 
 async def test_a_branch_that_swallows_cancellation_cannot_hang_the_run(start, monkeypatch, caplog):
-    monkeypatch.setattr("nbflow.core.task.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("nbflow.core.attempt.GRACE_SECONDS", 0.01)
     started, release = asyncio.Event(), asyncio.Event()
 
     async def stubborn():

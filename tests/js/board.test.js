@@ -130,3 +130,13 @@ test("when the kernel is gone, what hasn't ended is cancelled and its clock stan
   assert.match(after.run.summary, /kernel was restarted/);
   assert.deepEqual(board.cutOff(after, 9), after);
 });
+
+test("a box of many tasks counts them on its second line", () => {
+  const vote = { ...pane("n0"), count: "4/5" };
+  assert.equal(board.boxNote("vote of 5", [vote]), "vote of 5 · 4/5");
+  assert.equal(board.boxNote("any of 3", [{ ...vote, count: "" }]), "any of 3");
+});
+
+test("one token is one token", () => {
+  assert.match(board.totalLine({ ...RUN, tokens: 1 }, 0), / 1 token$/);
+});

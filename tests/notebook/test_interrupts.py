@@ -8,7 +8,8 @@ import time
 from tests.notebook.kernel import Kernel
 
 INTERRUPTS = 20
-SPAN_SECONDS = 0.25
+SPAN_SECONDS = 0.4
+"""Shorter than a run: after its end the interrupt would fall into ipykernel itself."""
 
 SETUP = """
 import asyncio, time
@@ -23,7 +24,7 @@ import asyncio
 def first(): "hello"
 def second(first): "hello {first}"
 def in_thread():
-    time.sleep(0.12)
+    time.sleep(0.6)
 def streams():
     for n in range(10):
         yield str(n)

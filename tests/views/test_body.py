@@ -127,6 +127,8 @@ def test_while_it_tries_again_the_last_error_is_named(story):
 
 def test_a_skipped_branch_says_why():
     story = Story({"facts": (), "joke": ("facts",)})
+    story.start("facts")
+    story.fail("facts", "OSError", "no")
     story.say(Kind.SKIPPED, "joke", because=["facts"])
     assert "skipped: facts has no result" in body(story)
 

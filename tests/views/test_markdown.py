@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow.views.markdown import render, sanitise
-from nbflow.views.model import clean
+from nbflow.views.words import clean
 
 from .hostile import PAYLOADS, dangers
 

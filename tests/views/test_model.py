@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from nbflow.core.events import Kind
 from nbflow.core.states import State
 from nbflow.core.topology import Node, Topology
-from nbflow.views.model import GLYPHS, clean, clean_name, column_pixels, pane, planned, view
+from nbflow.views.model import column_pixels, pane, planned, view
+from nbflow.views.words import GLYPHS, clean, clean_name
 
 from .records import Story
 

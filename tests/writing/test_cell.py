@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nbflow.core.policies import Retry, Timeout
 from nbflow.errors import CellError
 from nbflow.models import Message, Model, set_default_model
 from nbflow.writing.cell import Bound, parse
@@ -108,7 +109,7 @@ def test_options_of_the_line_become_those_of_the_run():
     flow = bind("joke: a", "-j 3 --timeout 5 --retries 2 --on-error keep").flow
     options = flow.prepare({})._options
     assert (options.jobs, options.on_error) == (3, "keep")
-    assert (options.policy.timeout, options.policy.retries) == (5.0, 2)
+    assert (options.timeout, options.retry) == (Timeout(5.0), Retry(2))
 
 
 def test_a_class_is_no_model(mistake):

@@ -95,3 +95,34 @@ def test_other_cells_and_python_are_left_to_others(cell):
 
 def test_blank_lines_above_the_magic_do_not_matter():
     assert offered("\n\n%%fanout --on|\na: b") == ["--on-error"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("[joke] vo", ["votes="]),
+        ("[joke] fo", ["for"]),
+        ("[joke] for doc ", ["in"]),
+        ("[joke] for doc in d", ["docs"]),
+        ("[joke] wait=a", ["all", "any"]),
+        ("[joke] on_error=", ["pass"]),
+        ("[joke] model=smollm2,o", ["openai:", "own"]),
+        ("[joke] ke", []),
+    ],
+)
+def test_what_a_header_says_of_many_tasks(typed, found):
+    assert offered(f"%%fanout\n{typed}|", "docs", "own") == found
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("%%vote --v|\nx", ["--votes"]),
+        ("%%vote -m a,o|\nx", ["openai:", "own"]),
+        ("%%vote -n 7 an|\n{animal}", ["animal="]),
+        ("%%vote topic=cats\nAbout {t|", ["topic"]),
+        ("%%vote\n[joke] re|", []),
+    ],
+)
+def test_the_vote_magic_completes_too(cell, found):
+    assert offered(cell, "own") == found

@@ -5,7 +5,6 @@ import pytest
 from nbflow.errors import FlowError
 from nbflow.writing.options import (
     LATER_FLOW_WORDS,
-    LATER_NODE_WORDS,
     FlowOptions,
     flow_options,
     node_options,
@@ -17,6 +16,8 @@ from nbflow.writing.options import (
     [
         ("retries", "-1"), ("retries", 1.5), ("retries", "two"), ("max_tokens", 0), ("seed", -1),
         ("timeout", 0), ("timeout", "inf"), ("timeout", "nan"), ("timeout", "soon"),
+        ("votes", 0), ("min_agreement", 1.5), ("wait", 0), ("wait", "most"), ("on_error", "stop"),
+        ("rate", "fast"), ("jobs", 0), ("each", "docs"), ("key", "lower"), ("retry_on", 3),
         ("temperature", -0.1), ("temperature", "hot"), ("template", "yes"), ("model", ""),
     ],
 )  # fmt: skip
@@ -32,12 +33,6 @@ def test_text_and_numbers_mean_the_same():
 
 def test_none_leaves_a_word_open():
     assert node_options({"retries": None}) == node_options({})
-
-
-@pytest.mark.parametrize("word", sorted(LATER_NODE_WORDS))
-def test_a_word_of_a_node_that_comes_later_is_refused(word):
-    with pytest.raises(FlowError, match="not yet"):
-        node_options({word: 1})
 
 
 @pytest.mark.parametrize("word", sorted(LATER_FLOW_WORDS))

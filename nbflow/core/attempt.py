@@ -1,0 +1,197 @@
+"""Attempts at a task: calling its function, however it is written, for as long as it may take.
+
+Knows the ways a Python function can be written (coroutine, generator, plain), timeouts, retries and
+cancellation; knows nothing of the other tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterable, Callable, Mapping
+from typing import Any, Protocol
+
+from nbflow.core.context import current_task
+from nbflow.core.events import Kind
+from nbflow.core.policies import RunOptions, backoff_seconds
+from nbflow.core.states import State
+from nbflow.core.task import Task, Unit
+from nbflow.core.threads import call_in_thread, iterate_in_thread
+from nbflow.core.topology import Mode
+from nbflow.core.turns import Turns
+from nbflow.core.values import error_data, text_of
+
+GRACE_SECONDS = 0.5
+"""How long cancelled code may take to clean up before the run goes on without it."""
+
+TURN_SECONDS = 0.02
+"""How long a generator may go on yielding before everybody else on the loop has a turn."""
+
+
+class Emitter(Protocol):
+    """Records a fact about a task, a group or, if it is None, the run, on the run's event loop."""
+
+    def __call__(self, kind: Kind, unit: Unit | None, data: Mapping[str, Any]) -> None:
+        """Record it."""
+        ...
+
+
+async def attempts(
+    task: Task, inputs: Mapping[str, Any], options: RunOptions, emit: Emitter, turns: Turns
+) -> tuple[Any, bool]:
+    """Call a task's function, again after a failure if its policy says so.
+
+    Returns:
+        What it returned, and whether that was streamed.
+    """
+    timeout = task.node.policy.timeout or options.timeout
+    retry = task.node.policy.retry or options.retry
+    failed = 0
+    while True:
+        attempt = task.attempt = Attempt(task, emit)
+        current_task.set(attempt)
+        try:
+            if timeout is None:
+                return await attempt.call(inputs)
+            return await attempt.call_within(inputs, timeout.seconds)
+        except Exception as error:
+            failed += 1
+            if task.cancelled or retry is None or not retry.wants_another(failed, error):
+                raise
+            delay = max(backoff_seconds(failed), turns.reserve(task))
+            data = {"attempt": failed + 1, "delay": delay, **error_data(error)}
+        emit(Kind.RETRYING, task, data)
+        await asyncio.sleep(delay)
+
+
+class Attempt:
+    """One attempt at a task: the `TaskContext` of the code that it runs.
+
+    Args:
+        task: What is attempted.
+        emit: Records a fact about the task.
+    """
+
+    __slots__ = ("__weakref__", "_emit", "_loop", "_on_cancel", "cancelled", "closed", "task")
+
+    def __init__(self, task: Task, emit: Emitter) -> None:
+        self.task = task
+        self.cancelled = False
+        self.closed = False
+        """True once nobody wants to hear of it: it was given up, and another may be running."""
+        self._emit = emit
+        self._loop = asyncio.get_running_loop()
+        self._on_cancel: tuple[Callable[[], object], ...] = ()
+
+    @property
+    def node(self) -> str:
+        """The node's name."""
+        return self.task.node.name
+
+    @property
+    def sample(self) -> int:
+        """The task's number among the tasks of its node, from 0."""
+        return self.task.index
+
+    def emit(self, kind: Kind, data: dict[str, Any]) -> None:
+        """Record a fact about the task, from any thread; too late is silently too late."""
+        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - the quick way to ask
+            self._emit_if_wanted(kind, data)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
+
+    def _emit_if_wanted(self, kind: Kind, data: dict[str, Any]) -> None:
+        if self.task.state is State.RUNNING and not self.closed:
+            self._emit(kind, self.task, data)
+
+    def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
+        """Have `callback` called once this is cancelled; returns the way to take it back."""
+        self._on_cancel += (callback,)
+        if self.cancelled:
+            self._loop.call_soon_threadsafe(callback)
+
+        def forget() -> None:
+            self._on_cancel = tuple(kept for kept in self._on_cancel if kept is not callback)
+
+        return forget
+
+    def cancel(self) -> None:
+        """Tell whoever asked to be told."""
+        self.cancelled = True
+        for callback in self._on_cancel:
+            callback()
+
+    async def call_within(self, inputs: Mapping[str, Any], seconds: float) -> tuple[Any, bool]:
+        """Call the node's function once, and give it up when it takes too long.
+
+        Given up, it is cancelled; if it doesn't stop in `GRACE_SECONDS` it is left to itself and
+        nothing that it still does is heard of. A thread can't be stopped: it always runs on.
+
+        Raises:
+            TimeoutError: it took longer than `seconds`.
+        """
+        call = asyncio.ensure_future(self.call(inputs))
+        call.add_done_callback(_take_exception)
+        try:
+            await asyncio.wait({call}, timeout=seconds)
+            if call.done():
+                return call.result()
+            self.cancel()
+        finally:
+            if not call.done():
+                call.cancel()
+                await asyncio.wait({call}, timeout=GRACE_SECONDS)
+                self.closed = True
+        raise TimeoutError(f"it took longer than {seconds:g} s")
+
+    async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
+        """Call the node's function once.
+
+        Returns:
+            What it returned, and whether that was streamed: a generator's chunks, joined if they
+            are all strings and a list otherwise.
+        """
+        function = self.task.function
+        match self.task.node.mode:
+            case Mode.COROUTINE:
+                return await function(**inputs), False
+            case Mode.INLINE:
+                return function(**inputs), False
+            case Mode.ASYNC_GENERATOR:
+                return await self._consume(function(**inputs)), True
+            case Mode.GENERATOR:
+                return await self._consume(iterate_in_thread(lambda: function(**inputs))), True
+            case _:
+                return await self._finish(await call_in_thread(function, **inputs))
+
+    async def _finish(self, result: Any) -> tuple[Any, bool]:
+        """What a plain function returned may be a coroutine or generator that it has only made."""
+        if inspect.isawaitable(result):
+            result = await result
+        if inspect.isasyncgen(result):
+            return await self._consume(result), True
+        if inspect.isgenerator(result):
+            return await self._consume(iterate_in_thread(lambda: result)), True
+        return result, False
+
+    async def _consume(self, chunks: AsyncIterable[Any]) -> Any:
+        kept = []
+        due = self._loop.time() + TURN_SECONDS
+        try:
+            async for chunk in chunks:
+                kept.append(chunk)
+                self.emit(Kind.CHUNK, {"text": chunk if isinstance(chunk, str) else text_of(chunk)})
+                if self._loop.time() > due:  # one that never waits would keep the loop to itself
+                    await asyncio.sleep(0)
+                    due = self._loop.time() + TURN_SECONDS
+        finally:
+            close = getattr(chunks, "aclose", None)
+            if close is not None:  # its clean-up runs now, not when it is collected
+                await close()
+        return "".join(kept) if all(isinstance(chunk, str) for chunk in kept) else kept
+
+
+def _take_exception(call: asyncio.Future[Any]) -> None:
+    """Look at an exception that may come too late for anybody, so that asyncio doesn't complain."""
+    if not call.cancelled():
+        call.exception()

@@ -1,0 +1,108 @@
+"""What a retry keeps of an ended run: what was done, and what nobody needed.
+
+Knows records and topologies; runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbflow.core.attempt import Emitter
+from nbflow.core.events import Kind
+from nbflow.core.fanout import Each
+from nbflow.core.record import GroupRecord, RunRecord, TaskRecord
+from nbflow.core.states import State
+from nbflow.core.task import Unit
+from nbflow.core.topology import Node, Topology
+from nbflow.errors import NbflowError
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What an earlier run of the same flow leaves to this one.
+
+    Args:
+        settled: The nodes that don't run again.
+        results: What those of them returned that have a result.
+        parts: What those tasks returned that needn't run again, by node and number.
+    """
+
+    settled: frozenset[str] = frozenset()
+    results: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+
+
+def kept_of(
+    topology: Topology,
+    record: RunRecord,
+    results: Mapping[str, Any],
+    parts: Mapping[str, Mapping[int, Any]],
+) -> Kept:
+    """What needn't run again: what was done from results that are kept too, or wasn't needed.
+
+    Args:
+        topology: Of the ended run.
+        record: Its record.
+        results: What its nodes returned.
+        parts: What single tasks of nodes without a result returned, by node and number.
+    """
+    again: set[str] = set()
+    for name in topology.order:
+        life = record.life(name)
+        is_settled = life is not None and (life.state is State.DONE or life.unneeded)
+        if not is_settled or again.intersection(topology.predecessors[name]):
+            again.add(name)
+    settled = frozenset(topology.nodes.keys() - again)
+    same_inputs = {name for name in again if settled.issuperset(topology.predecessors[name])}
+    return Kept(
+        settled,
+        {name: result for name, result in results.items() if name in settled},
+        {name: made for name, made in parts.items() if name in same_inputs},
+    )
+
+
+def check_repeatable(node: Node, values: Mapping[str, Any]) -> None:
+    """Refuse to run a node again whose elements can't be had again.
+
+    Raises:
+        NbflowError: they came from a generator.
+    """
+    for fan_out in node.fan_out:
+        for source in fan_out.sources.values() if isinstance(fan_out, Each) else ():
+            if isinstance(values.get(source), Iterator | AsyncIterator):
+                raise NbflowError(
+                    f"{node.name!r} can't be run again: the elements of {source!r} came from a "
+                    "generator, which gives them only once. Give the flow a list of them."
+                )
+
+
+def repeat(record: RunRecord, node: Node, id: str, emit: Emitter) -> None:  # noqa: A002 - its name
+    """Say again what a record says of a node's task or group, as reused."""
+    life = record.tasks.get(id) or record.groups[id]
+    unit = Unit(id, node)
+    queued: dict[str, Any] = {} if life.of is None else {"of": life.of}
+    started: dict[str, Any] = {"attempt": 1}
+    ended: dict[str, Any] = {"text": life.text, "reused": True}
+    if isinstance(life, GroupRecord):
+        queued |= {"group": life.kind, "label": life.label, "size": life.size}
+        started["size"] = life.size
+        ended["outcome"] = life.outcome
+    elif life.display is not None:
+        ended["display"] = life.display
+    emit(Kind.QUEUED, unit, queued)
+    if life.started is not None:
+        emit(Kind.STARTED, unit, started)
+    for member in life.members if isinstance(life, GroupRecord) else ():
+        repeat(record, node, member, emit)
+    for output in life.outputs if isinstance(life, TaskRecord) else ():
+        emit(Kind.OUTPUT, unit, output)
+    if life.state is State.DONE:
+        emit(Kind.DONE, unit, ended)
+    elif life.state is State.CANCELLED:
+        emit(Kind.CANCELLED, unit, {"unneeded": True})
+    elif life.error is not None:
+        error = life.error
+        data = {"type": error.type, "message": error.message, "traceback": error.traceback}
+        emit(Kind.FAILED, unit, data)

@@ -1,0 +1,49 @@
+"""Python values and exceptions as the plain data that events carry and views show."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+_CORE = str(Path(__file__).parent)
+
+
+def text_of(value: Any) -> str:
+    """A value as the text that views show.
+
+    Example:
+        >>> text_of("as it is"), text_of({"n": 1}), text_of(None)
+        ('as it is', "{'n': 1}", '')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - any object may be shown, also a broken one
+        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+
+
+def error_data(error: BaseException) -> dict[str, str]:
+    """An exception as the plain data of an event; the traceback begins in the branch's own code."""
+    lines = traceback.TracebackException.from_exception(error)
+    own = [frame for frame in lines.stack if not _is_engine(frame.filename)]
+    lines.stack = traceback.StackSummary.from_list(own or list(lines.stack))
+    return {
+        "type": type(error).__name__,
+        "message": _message_of(error),
+        "traceback": "".join(lines.format()),
+    }
+
+
+def _message_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - any exception may fail, also one with a broken __str__
+        return ""
+
+
+def _is_engine(filename: str) -> bool:
+    return filename.startswith(_CORE)

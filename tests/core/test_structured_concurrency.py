@@ -1,0 +1,331 @@
+"""What a run promises about everything that it has started. See also test_scheduler."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+import weakref
+
+import pytest
+
+from nbflow import blocking
+from nbflow.core import attempt
+from nbflow.core.fanout import Each
+from nbflow.core.policies import OnError, Policy, Rate, Retry, Timeout
+from nbflow.errors import RunCancelled, RunError
+from tests.core.conftest import node
+
+
+async def test_k_failures_are_k_visible_exceptions_in_one_short_error(start):
+    def failing(number):
+        async def fail():
+            raise ValueError(number)
+
+        fail.__name__ = f"fail{number}"
+        return fail
+
+    run = start(*(node(failing(n)) for n in range(20)))
+    with pytest.raises(RunError) as caught:
+        await run
+    group = caught.value.__cause__
+    assert isinstance(group, ExceptionGroup)
+    assert sorted(error.args[0] for error in group.exceptions) == list(range(20))
+    assert len(str(caught.value)) < 600
+    assert len(run.errors) == 20
+
+
+async def test_finally_blocks_run_exactly_once_and_async_cleanup_is_awaited(start):
+    cleaned = []
+
+    async def branch():
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.001)
+            cleaned.append("branch")
+
+    async def stream():
+        try:
+            while True:
+                yield "x"
+                await asyncio.sleep(0.001)
+        finally:
+            await asyncio.sleep(0.001)
+            cleaned.append("stream")
+
+    async def elements():
+        try:
+            while True:
+                yield 1
+                await asyncio.sleep(0.001)
+        finally:
+            await asyncio.sleep(0.001)
+            cleaned.append("elements")
+
+    async def step(n):
+        await asyncio.sleep(60)
+
+    each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
+    run = start(node(branch), node(stream), each, values={"ns": elements()})
+    async for event in run.events():
+        if event.task == "step[1]":
+            run.cancel()
+    with pytest.raises(RunCancelled):
+        await run
+    assert sorted(cleaned) == ["branch", "elements", "stream"]
+
+
+async def test_cleanup_that_never_ends_is_left_behind_after_its_bound(start, monkeypatch, caplog):
+    monkeypatch.setattr(attempt, "GRACE_SECONDS", 0.01)
+    began, release = asyncio.Event(), asyncio.Event()
+
+    async def branch():
+        began.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await release.wait()
+
+    run = start(node(branch))
+    await began.wait()
+    run.cancel()
+    with pytest.raises(RunCancelled):
+        await run
+    assert "did not stop" in caplog.text
+    release.set()
+    await asyncio.sleep(0)
+
+
+async def test_no_timer_of_a_run_is_pending_after_it(start):
+    loop = asyncio.get_running_loop()
+    before = {id(timer) for timer in loop._scheduled if not timer.cancelled()}
+
+    async def flaky(n):
+        raise ValueError
+
+    async def slow():
+        await asyncio.sleep(60)
+
+    policy = Policy(retry=Retry(5), rate=Rate(1, 60.0), timeout=Timeout(60))
+    each = node(flaky, "ns", fan_out=(Each({"n": "ns"}),), policy=policy)
+    run = start(each, node(slow, policy=policy), values={"ns": range(5)})
+    await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(RunCancelled):
+        await run
+    left = {id(timer) for timer in loop._scheduled if not timer.cancelled()}
+    assert left <= before
+
+
+async def test_no_thread_call_that_is_wanted_is_alive_after_a_run(start):
+    running = []
+
+    def work():
+        running.append(1)
+        time.sleep(0.002)
+        running.pop()
+
+    def branch(number):
+        def step():
+            work()
+
+        step.__name__ = f"b{number}"
+        return step
+
+    await start(*(node(branch(n)) for n in range(50)))
+    assert running == []
+
+
+async def test_sync_branches_that_run_flows_of_their_own_do_not_starve(start):
+    def outer(n):
+        async def inner_run():
+            return await start(node(inner))
+
+        return blocking.run(inner_run())["inner"]
+
+    def inner():
+        return threading.current_thread().name
+
+    each = node(outer, "ns", fan_out=(Each({"n": "ns"}),))
+    run = await start(each, values={"ns": range(60)})
+    assert len(run["outer"]) == 60
+
+
+async def test_a_timeout_around_a_run_is_not_swallowed_and_leaves_nothing(start):
+    before = asyncio.all_tasks()
+
+    async def slow():
+        await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await start(node(slow))
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_retry_never_follows_a_cancel(start):
+    attempts = 0
+
+    async def step():
+        nonlocal attempts
+        attempts += 1
+        raise asyncio.CancelledError
+
+    run = await start(node(step, policy=Policy(retry=Retry(3))), on_error=OnError.KEEP)
+    assert attempts == 1
+    assert run.status == "cancelled"
+
+
+async def test_only_errors_that_the_predicate_wants_are_retried(start, monkeypatch):
+    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
+    attempts = []
+
+    async def step():
+        attempts.append(1)
+        raise TimeoutError if len(attempts) == 1 else ValueError
+
+    retry = Retry(5, on=lambda error: isinstance(error, TimeoutError))
+    run = await start(node(step, policy=Policy(retry=retry)), on_error=OnError.KEEP)
+    assert len(attempts) == 2
+    assert isinstance(run.errors["step"], ValueError)
+
+
+async def test_a_thousand_runs_leak_nothing(start):
+    class Result:
+        pass
+
+    async def make():
+        return Result()
+
+    def plain(make):
+        return make
+
+    async def stream():
+        yield "x"
+
+    async def once():
+        run = await start(node(make), node(plain, "make"), node(stream))
+        return weakref.ref(run), weakref.ref(run["plain"])
+
+    async def times(count):
+        return [await once() for _ in range(count)]
+
+    await times(50)
+    gc.collect()
+    before = len(gc.get_objects())
+    references = await times(1000)
+    gc.collect()
+    alive = [ref for pair in references[:-1] for ref in pair if ref() is not None]
+    assert alive == []
+    del references
+    gc.collect()
+    assert len(gc.get_objects()) - before < 500
+
+
+def test_no_warning_about_anything_never_awaited_or_retrieved():
+    """In a process of its own, whose output has every warning and every unraisable error."""
+    code = """
+import asyncio, gc
+from nbflow.core.fanout import Each
+from nbflow.core.policies import OnError, Policy, Retry, RunOptions, Timeout
+from nbflow.core.run import Run
+from nbflow.core.topology import Node, Topology
+from nbflow.core.vote import Vote
+
+async def fails(): raise ValueError
+async def slow(): await asyncio.sleep(60)
+async def stream():
+    while True:
+        yield "x"
+        await asyncio.sleep(0)
+async def elements():
+    while True:
+        yield 1
+async def step(n): await asyncio.sleep(0.001)
+async def verdict(): return "yes"
+def plain(): return 1
+
+async def once(turns):
+    nodes = [
+        Node("fails", fails), Node("slow", slow, policy=Policy(timeout=Timeout(30))),
+        Node("stream", stream), Node("plain", plain),
+        Node("step", step, ("ns",), fan_out=(Each({"n": "ns"}),)),
+        Node("verdict", verdict, fan_out=(Vote(5),)),
+    ]
+    run = Run(Topology(nodes), {"ns": elements()}, RunOptions(on_error=OnError.KEEP)).start()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    run.cancel()
+    try:
+        await run
+    except Exception:
+        pass
+
+for turns in range(12):
+    asyncio.run(once(turns), debug=True)
+    gc.collect()
+print("end")
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, "PYTHONASYNCIODEBUG": "1"},
+    )
+    said = [line for line in done.stderr.splitlines() if not line.startswith("Executing <")]
+    assert (done.stdout, said) == ("end\n", [])
+
+
+async def test_a_slow_sink_does_not_slow_the_run_and_gets_chunks_joined(start, monkeypatch):
+    monkeypatch.setattr("nbflow.core.run.SINK_SECONDS", 0.0)
+    gate = threading.Event()
+    heard = []
+    ended = threading.Event()
+
+    def sink(event):
+        gate.wait()
+        heard.append(event)
+        if event.kind == "run_ended":
+            ended.set()
+
+    async def stream():
+        for _ in range(500):
+            yield "x"
+
+    run = start(node(stream))
+    run.subscribe(sink)
+    await run
+    assert heard == []
+    gate.set()
+    assert await asyncio.to_thread(ended.wait, 30)
+    texts = [event.data["text"] for event in heard if event.kind == "chunk"]
+    assert "".join(texts) == "x" * 500
+    assert len(texts) < 10
+
+
+async def test_a_sink_has_heard_everything_when_the_run_is_over(start):
+    heard = []
+
+    async def step():
+        return 1
+
+    run = start(node(step))
+    run.subscribe(heard.append)
+    await run
+    assert [event.kind for event in heard] == ["started", "done", "run_ended"]
+
+
+async def test_fifty_thousand_branches_run_and_end(start):
+    async def step(n):
+        return n
+
+    each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
+    run = await start(each, values={"ns": range(50_000)})
+    assert run["step"][-1] == 49_999
