@@ -157,7 +157,7 @@ def step_of(function: Callable[..., Any]) -> Step:
     """
     name = getattr(function, "__name__", "")
     _check_identifier(name, f"{function!r} has no name to call its node by; ")
-    options = getattr(function, OPTIONS_ATTRIBUTE, NodeOptions())
+    options = getattr(function, OPTIONS_ATTRIBUTE, None)
     parameters = inspect.signature(function).parameters.values()
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
@@ -178,7 +178,7 @@ def step_of(function: Callable[..., Any]) -> Step:
         step = dataclasses.replace(step, inputs=required, optional=optional)
     else:
         step = Step(name, function, "", inputs=required, optional=optional)
-    return add_options(step, options)
+    return step if options is None else add_options(step, options)
 
 
 def _check_identifier(name: str, problem: str = "") -> None:
