@@ -291,7 +291,7 @@ class Best(FanOut):
     A sample that fails, or whose score does, is out; the node fails if all are.
 
     Args:
-        count: How many samples, 2 or more.
+        count: How many samples, 1 or more.
         score: Gives a number; sync (called in a thread) or async.
     """
 

@@ -116,6 +116,11 @@ _RATE = re.compile(
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
+def _check_jobs(jobs: int | None) -> None:
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs must be 1 or more, not {jobs!r}")
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How one node's tasks are attempted; None leaves it to the run.
@@ -136,8 +141,7 @@ class Policy:
     jobs: int | None = None
 
     def __post_init__(self) -> None:
-        if self.jobs is not None and self.jobs < 1:
-            raise ValueError(f"jobs must be 1 or more, not {self.jobs!r}")
+        _check_jobs(self.jobs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,7 @@ class RunOptions:
     on_error: OnError = OnError.FINISH
 
     def __post_init__(self) -> None:
-        if self.jobs is not None and self.jobs < 1:
-            raise ValueError(f"jobs must be 1 or more, not {self.jobs!r}")
+        _check_jobs(self.jobs)
 
 
 def backoff_seconds(attempt: int) -> float:

@@ -36,7 +36,7 @@ from nbflow.core.retry import Kept
 from nbflow.core.states import State
 from nbflow.core.task import Group, Task, Unit
 from nbflow.core.threads import call_in_thread
-from nbflow.core.topology import Node, Topology
+from nbflow.core.topology import Topology
 from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
 from nbflow.errors import NbflowError
@@ -210,7 +210,7 @@ class Scheduler:
             self._settle(task, State.CANCELLED)
             return
         try:
-            inputs = self._inputs_of(task.node) if task.share is None else task.share.inputs
+            inputs = self._inputs_of(task)
             result, streamed = await attempts(task, inputs, self._options, self._emit, self._turns)
             data: Mapping[str, Any] = _NOTHING
             if not streamed and result is not None:
@@ -232,9 +232,11 @@ class Scheduler:
             else:
                 self._settle(task, State.DONE, data, result=result)
 
-    def _inputs_of(self, node: Node) -> dict[str, Any]:
-        """What a node is called with; without a result of an input that it can do without, None."""
-        inputs = {}
+    def _inputs_of(self, unit: Unit) -> Mapping[str, Any]:
+        """What a unit is called with; None for an input that has no result and isn't waited for."""
+        if unit.share is not None:
+            return unit.share.inputs
+        node, inputs = unit.node, {}
         for name in node.inputs:
             if name in self.results:
                 inputs[name] = self.results[name]
@@ -290,7 +292,7 @@ class Scheduler:
         self._settle(unit, State.DONE, data, result=result)
 
     def _open(self, group: Group) -> None:
-        inputs = self._inputs_of(group.node) if group.share is None else group.share.inputs
+        inputs = self._inputs_of(group)
         group.state = State.RUNNING
         self._emit(Kind.STARTED, group, {"size": group.fan_out.size(inputs)})
         shares = group.fan_out.shares(inputs)
@@ -361,7 +363,7 @@ class Scheduler:
         if group.state.is_final:
             return
         if member.state is State.DONE:
-            group.fold.add(member.index, result, getattr(member, "worth", None))
+            group.fold.add(member.index, result, member.worth)
         else:
             group.fold.lose(member.index, error or asyncio.CancelledError("it was cancelled"))
             stops = member.state is State.FAILED and self._options.on_error is OnError.STOP

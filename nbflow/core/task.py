@@ -33,23 +33,28 @@ class Unit:
         limits: What it needs room in to run.
         of: The group it is in.
         index: Its number in that group.
+        share: What the group gave it.
     """
 
-    __slots__ = ("id", "index", "limits", "node", "of", "state", "unneeded")
+    __slots__ = ("id", "index", "limits", "node", "of", "share", "state", "unneeded", "worth")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
         self,
         id: str,  # noqa: A002 - its name
         node: Node,
         limits: tuple[Limit[Unit], ...] = (),
         of: Group | None = None,
         index: int = 0,
+        share: Share | None = None,
     ) -> None:
         self.id = id
         self.node = node
         self.limits = limits
         self.of = of
         self.index = index
+        self.share = share
+        self.worth: Any = None
+        """What its group wants to know of its result."""
         self.state = State.QUEUED
         self.unneeded = False
         """True if it was cancelled because nobody needs its result any more."""
@@ -67,7 +72,7 @@ class Task(Unit):
         share: What the group gave it.
     """
 
-    __slots__ = ("asyncio_task", "attempt", "began", "cancelled", "has_token", "share", "worth")
+    __slots__ = ("asyncio_task", "attempt", "began", "cancelled", "has_token")
 
     def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
         self,
@@ -78,15 +83,12 @@ class Task(Unit):
         index: int = 0,
         share: Share | None = None,
     ) -> None:
-        super().__init__(id, node, limits, of, index)
-        self.share = share
+        super().__init__(id, node, limits, of, index, share)
         self.began = False
         """True once its coroutine has taken its first step."""
         self.cancelled = False
         self.has_token = False
         """True once its turn in the rate limit has come."""
-        self.worth: Any = None
-        """What its group wants to know of its result."""
         self.asyncio_task: asyncio.Task[None] | None = None
         self.attempt: Cancellable | None = None
 
@@ -134,7 +136,6 @@ class Group(Unit):
         "members",
         "next",
         "resume",
-        "share",
         "shares",
     )
 
@@ -148,8 +149,7 @@ class Group(Unit):
         share: Share | None = None,
         level: int = 0,
     ) -> None:
-        super().__init__(id, node, limits, of, index)
-        self.share = share
+        super().__init__(id, node, limits, of, index, share)
         self.level = level
         self.fan_out = node.fan_out[level]
         self.fold: Fold = self.fan_out.fold()
