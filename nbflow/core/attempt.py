@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from itertools import takewhile
 from typing import Any, Protocol
 
 from nbflow.core.context import current_task
@@ -26,6 +27,10 @@ GRACE_SECONDS = 0.5
 
 TURN_SECONDS = 0.02
 """How long a generator may go on yielding before everybody else on the loop has a turn."""
+
+
+MANY_INPUTS = 500
+"""From so many inputs on, a function gets them by position."""
 
 
 class Emitter(Protocol):
@@ -145,24 +150,32 @@ class Attempt:
         raise TimeoutError(f"it took longer than {seconds:g} s")
 
     async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
-        """Call the node's function once.
+        """Call the node's function once, and have its result judged if its group wants that.
 
         Returns:
             What it returned, and whether that was streamed: a generator's chunks, joined if they
             are all strings and a list otherwise.
         """
+        result, streamed = await self._call(inputs)
+        if self.task.of is not None:
+            self.task.worth = await self.task.of.fan_out.judge(result)
+        return result, streamed
+
+    async def _call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
+        args, kwargs = _arguments(self.task.function, inputs)
         function = self.task.function
         match self.task.node.mode:
             case Mode.COROUTINE:
-                return await function(**inputs), False
+                return await function(*args, **kwargs), False
             case Mode.INLINE:
-                return function(**inputs), False
+                return function(*args, **kwargs), False
             case Mode.ASYNC_GENERATOR:
-                return await self._consume(function(**inputs)), True
+                return await self._consume(function(*args, **kwargs)), True
             case Mode.GENERATOR:
-                return await self._consume(iterate_in_thread(lambda: function(**inputs))), True
+                chunks = iterate_in_thread(lambda: function(*args, **kwargs))
+                return await self._consume(chunks), True
             case _:
-                return await self._finish(await call_in_thread(function, **inputs))
+                return await self._finish(await call_in_thread(function, *args, **kwargs))
 
     async def _finish(self, result: Any) -> tuple[Any, bool]:
         """What a plain function returned may be a coroutine or generator that it has only made."""
@@ -189,6 +202,22 @@ class Attempt:
             if close is not None:  # its clean-up runs now, not when it is collected
                 await close()
         return "".join(kept) if all(isinstance(chunk, str) for chunk in kept) else kept
+
+
+def _arguments(
+    function: Callable[..., Any], inputs: Mapping[str, Any]
+) -> tuple[Iterable[Any], Mapping[str, Any]]:
+    """How to pass a function its inputs: by name, or by position if there are very many.
+
+    Python looks for each name among all of the function's, so a join of 100,000 branches would
+    take seconds to be called.
+    """
+    code = getattr(function, "__code__", None)
+    if len(inputs) < MANY_INPUTS or code is None:
+        return (), inputs
+    first = list(takewhile(inputs.__contains__, code.co_varnames[: code.co_argcount]))
+    args = [inputs[name] for name in first]
+    return args, {name: inputs[name] for name in inputs.keys() - first}
 
 
 def _take_exception(call: asyncio.Future[Any]) -> None:

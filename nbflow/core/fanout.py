@@ -109,8 +109,9 @@ class FanOut(ABC):
 
 
 def failed_together(fold: Fold, total: int) -> ExceptionGroup[Exception]:
-    """The one exception of a node some of whose tasks failed."""
-    failures = [error for error in fold.errors.values() if isinstance(error, Exception)]
+    """The one exception of a node some of whose tasks failed, in the order of its tasks."""
+    errors = (fold.errors[index] for index in sorted(fold.errors))
+    failures = [error for error in errors if isinstance(error, Exception)]
     return ExceptionGroup(f"{len(fold.errors)} of {total} tasks have no result", failures)
 
 

@@ -217,8 +217,6 @@ class Scheduler:
                 data = {"text": text_of(result)}
             if self._describe is not None and task.node.kind == "python":
                 data = {**data, **await call_in_thread(self._describe, result)}
-            if task.of is not None:
-                task.worth = await task.of.fan_out.judge(result)
         except asyncio.CancelledError:
             self._settle(task, State.CANCELLED)
         except KeyboardInterrupt:  # it fell into the branch's own code, but was meant for the run

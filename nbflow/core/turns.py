@@ -20,6 +20,14 @@ THREADS = 500
 """How many sync functions of one run are in threads at once; a run in a branch has its own."""
 
 
+STARTS = 100
+"""How many units start before everybody else on the loop has a turn.
+
+So 100,000 ready branches don't keep the loop to themselves, and quick ones end before others start:
+what is alive at once stays small.
+"""
+
+
 class Turns:
     """The units that are ready, and the timers of a run.
 
@@ -58,15 +66,22 @@ class Turns:
         self._ready.extend(units)
 
     def take(self) -> None:
-        """Let every unit in the queue try to start, in order."""
-        if self._taking:  # a unit that ended in its turn has made others ready
+        """Let every unit in the queue try to start, in order; so many now, and the rest soon."""
+        if self._taking:  # they will be taken anyhow
             return
         self._taking = True
-        try:
-            while self._ready:
-                self.attempt(self._ready.popleft())
-        finally:
+        for _ in range(STARTS):
+            if not self._ready:
+                break
+            self.attempt(self._ready.popleft())
+        if self._ready:
+            self._loop.call_soon(self._go_on)
+        else:
             self._taking = False
+
+    def _go_on(self) -> None:
+        self._taking = False
+        self.take()
 
     def attempt(self, unit: Unit) -> None:
         """Start a unit, if it is still wanted, there is room for it and its rate allows it."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nbflow.core.context import current_task
 from nbflow.core.fanout import Best, Each, Variant, Variants
-from nbflow.core.policies import OnError, Policy, Rate, RunOptions
+from nbflow.core.policies import OnError, Policy, Rate, RunOptions, Timeout
 from nbflow.core.run import Run
 from nbflow.core.scheduler import WINDOW
 from nbflow.core.states import State
@@ -136,7 +136,8 @@ async def test_without_a_limit_a_group_has_no_more_tasks_than_its_window(start):
         return n
 
     run = start(each(wait, n="ns"), values={"ns": range(WINDOW + 500)})
-    await asyncio.sleep(0.01)
+    for _ in range(WINDOW):
+        await asyncio.sleep(0)
     assert len(run.record.tasks) == WINDOW
     gate.set()
     await run
@@ -241,6 +242,21 @@ async def test_each_variants_and_vote_nest(start):
     assert run["said"] == [{"x": "x1", "y": "y1"}, {"x": "x2", "y": "y2"}]
     assert run.record.groups["said[0][y]"].kind == "vote"
     assert run.record.groups["said[0][y]"].of == "said[0]"
+
+
+async def test_a_score_that_takes_too_long_is_given_up_with_its_sample(start):
+    async def say():
+        return current_task.get().sample
+
+    async def score(answer):
+        if answer == 1:
+            await asyncio.Event().wait()
+        return answer
+
+    ranked = Node("say", say, fan_out=(Best(3, score),), policy=Policy(timeout=Timeout(0.05)))
+    run = await start(ranked)
+    assert run["say"] == 2
+    assert run.record.tasks["say[1]"].error.type == "TimeoutError"
 
 
 async def test_best_of_n_is_the_one_with_the_highest_score_and_of_equals_the_first(start):

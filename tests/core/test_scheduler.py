@@ -103,6 +103,40 @@ async def test_a_generator_that_never_waits_leaves_others_their_turn(start):
         await run
 
 
+async def test_starting_very_many_branches_leaves_others_their_turn(start):
+    def branch(index):
+        async def wait():
+            await gate.wait()
+
+        return Node(f"b{index}", wait)
+
+    gate, turns = asyncio.Event(), 0
+    run = start(*map(branch, range(2000)))
+    while run.record.count(State.RUNNING) < 2000:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 10
+    gate.set()
+    await run
+
+
+async def test_a_join_of_very_many_branches_gets_each_result_under_its_name(start):
+    def branch(index):
+        async def give():
+            return index
+
+        return Node(f"b{index}", give)
+
+    names = [f"b{index}" for index in range(1000)]
+    namespace = {}
+    exec(f"async def join(last, {', '.join(names)}, **rest): return locals()", namespace)
+    join = Node("join", namespace["join"], (*reversed(names), "more", "last"))
+    values = {"last": "end", "more": "extra"}
+    run = await start(*map(branch, range(1000)), join, values=values)
+    given = {name: index for index, name in enumerate(names)}
+    assert run["join"] == {**given, "last": "end", "rest": {"more": "extra"}}
+
+
 async def test_a_branch_that_fails_leaves_its_siblings_results(start):
     def good():
         return "kept"
