@@ -16,8 +16,10 @@ class Kind(StrEnum):
 
     RUN_STARTED = "run_started"
     RUN_ENDED = "run_ended"  # data: state
+    NODE = "node"  # a node that came, or changed, while the run went on; data: what describes it
 
-    QUEUED = "queued"  # data of a group: group (its kind), label, size (None if not known)
+    QUEUED = "queued"  # data of a group: group (its kind), label, size (None if not known);
+    # of a call: call (its number among the node's calls), caller (the id of the task that made it)
     STARTED = "started"  # data: attempt
     DONE = "done"  # data: text; display if the value has a rich form; reused; a group's tally
     FAILED = "failed"  # data: type, message, traceback; a group's tally

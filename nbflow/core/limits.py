@@ -29,14 +29,14 @@ class Limit(Generic[T]):
     @property
     def is_full(self) -> bool:
         """True if nobody may begin now."""
-        return not self._free
+        return self._free <= 0
 
     def wait(self, waiting: T) -> None:
         """Stand in line."""
         self._line.append(waiting)
 
     def take(self) -> None:
-        """Begin; only when it isn't full."""
+        """Begin: when it isn't full, or in somebody's place who ends in this moment."""
         self._free -= 1
 
     def give_back(self) -> None:

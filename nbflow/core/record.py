@@ -15,6 +15,11 @@ from nbflow.core.states import RunState, State, check_transition
 
 T = TypeVar("T")
 
+CALLS = "calls"
+"""The kind of a group that code makes by calling a node more than once."""
+
+_WORST_FIRST = (State.FAILED, State.CANCELLED, State.SKIPPED, State.DONE)
+
 
 class NodeInfo(NamedTuple):
     """What is known of a node before it runs."""
@@ -28,6 +33,8 @@ class NodeInfo(NamedTuple):
     """How it becomes many tasks, as it is written: `for doc in docs`, `vote of 5`."""
     wait: int | None = None
     """It starts as soon as so many of its input nodes have succeeded; None for all."""
+    perhaps: tuple[str, ...] = ()
+    """Those of its inputs that decide only when they have run whether they lead to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class TaskRecord(Life):
     """What happened to one task."""
 
     attempts: int = 0
+    caller: str | None = None
+    """The id of the task whose code called it."""
     chunks: Sequence[str] = ()
     outputs: Sequence[Mapping[str, Any]] = ()
     """Jupyter outputs (`stream`, `display_data`) made inside the branch, in their order."""
@@ -88,7 +97,8 @@ class GroupRecord(Life):
     """What happened to a node with many tasks."""
 
     kind: str = ""
-    """`each`, `vote`, `best` or `variants`."""
+    """`each`, `vote`, `best`, `variants`, or `calls`: those of a node that code calls, while it
+    is called. The state of such a group follows from its tasks'; it has no events of its own."""
     label: str = ""
     """How it becomes many tasks, as it is written: `for doc in docs`."""
     size: int | None = None
@@ -97,6 +107,8 @@ class GroupRecord(Life):
     """The ids of its tasks, or of the groups in it, in the order in which they were queued."""
     text: str = ""
     """The result as text, of a vote or a best of n."""
+    open: int = 0
+    """Of a group of calls: how many of its tasks haven't ended."""
     outcome: Mapping[str, Any] = field(default_factory=dict)
     """What the tasks' results came to. A vote's: `tally` (a list of `answer`, `votes`, `samples`,
     the winner first), `agreement` (0 to 1), `dissenters`, `heard`, `failed` and `saved` (samples).
@@ -122,8 +134,11 @@ class RunRecord:
 
     @property
     def work(self) -> float:
-        """The sum of the tasks' own times, in seconds."""
-        return sum(task.elapsed(self.now) or 0.0 for task in self.tasks.values())
+        """The sum of the tasks' own times, in seconds, without those that only call others."""
+        callers = {task.caller for task in self.tasks.values()}
+        return sum(
+            task.elapsed(self.now) or 0.0 for task in self.tasks.values() if task.id not in callers
+        )
 
     @property
     def speedup(self) -> float | None:
@@ -146,7 +161,7 @@ class RunRecord:
             before = [
                 name
                 for name in self.nodes[last].inputs
-                if name in ran and (ran[name].ended or 0.0) <= began
+                if name in ran and name not in path and (ran[name].ended or 0.0) <= began
             ]
             last = max(before, key=lambda name: ran[name].ended or 0.0, default=None)
         return path[::-1]
@@ -183,6 +198,8 @@ class RunRecord:
         elif (record := self.tasks.get(task)) is not None:
             _apply_state(record, event)
             _apply_to_task(record, event)
+            if record.of is not None and self.groups[record.of].kind == CALLS:
+                self._follow(self.groups[record.of], record)
         else:
             group = self.groups[task]
             _apply_state(group, event)
@@ -194,13 +211,15 @@ class RunRecord:
             self.values = dict(event.data["values"])
             for node in event.data["nodes"]:
                 self.nodes[node["name"]] = NodeInfo(**node)
+        elif event.kind is Kind.NODE:
+            self.nodes[event.data["name"]] = NodeInfo(**event.data)
         elif event.kind is Kind.RUN_ENDED:
             self.state = RunState(event.data["state"])
 
     def _apply_queued(self, task: str, event: Event) -> None:
         assert event.node is not None
         data = event.data
-        of = data.get("of")
+        of = self._calls_of(event.node) if "call" in data else data.get("of")
         if of is not None:
             self.groups[of].members.append(task)
         if "group" in data:
@@ -208,7 +227,33 @@ class RunRecord:
                 task, event.node, of=of, kind=data["group"], label=data["label"], size=data["size"]
             )
         else:
-            self.tasks[task] = TaskRecord(task, event.node, of=of)
+            self.tasks[task] = TaskRecord(task, event.node, of=of, caller=data.get("caller"))
+
+    def _calls_of(self, node: str) -> str:
+        """The group of a node that is called once more, and for the first time more than once."""
+        group = self.groups.get(node)
+        if group is None:
+            first = self.tasks[node]
+            first.of = node
+            group = GroupRecord(node, node, first.state, first.started, kind=CALLS, members=[node])
+            group.open = not first.state.is_final
+            self.groups[node] = group
+        group.open += 1
+        group.state = State.QUEUED if group.started is None else State.RUNNING
+        group.ended = None
+        return node
+
+    def _follow(self, group: GroupRecord, task: TaskRecord) -> None:
+        """A group of calls is as its tasks are."""
+        if task.state is State.RUNNING and group.started is None:
+            group.state, group.started = State.RUNNING, task.started
+        if not task.state.is_final:
+            return
+        group.open -= 1
+        if not group.open:
+            states = {self.tasks[member].state for member in group.members}
+            group.state = next(state for state in _WORST_FIRST if state in states)
+            group.ended = task.ended
 
 
 _STATE_OF = {

@@ -21,9 +21,9 @@ from nbflow.core.retry import Kept, check_repeatable, kept_of, repeat
 from nbflow.core.scheduler import Describe, Scheduler
 from nbflow.core.sinks import Reader
 from nbflow.core.states import RunState, State
-from nbflow.core.task import Unit
+from nbflow.core.task import Call, Unit
 from nbflow.core.threads import call_in_thread
-from nbflow.core.topology import Topology
+from nbflow.core.topology import Node, Topology
 from nbflow.errors import NbflowError, RunCancelled, RunError, nearest
 
 _log = logging.getLogger(__name__)
@@ -60,6 +60,7 @@ class Run:
         sinks: Called with every event, in order, each in a thread of its own.
         describe: What the `done` event says of a Python node's result beside its text.
         retries: The ended run of the same topology whose results are kept.
+        declared: Nodes that aren't in the topology: what is executed of them is spawned.
     """
 
     board: ClassVar[Callable[[Run], Any]]
@@ -82,6 +83,7 @@ class Run:
         sinks: tuple[Sink, ...] = (),
         describe: Describe | None = None,
         retries: Run | None = None,
+        declared: tuple[Node, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(4)
         self.record = RunRecord(id=self.id, name=name)
@@ -91,6 +93,7 @@ class Run:
         self._shown_values = dict(shown_values or {})
         self._describe = describe
         self._retries = retries
+        self._declared = declared
         self._sinks = list(sinks)
         self._log = Log(self.id, 0.0)
         self._readers: list[Reader] = []
@@ -117,7 +120,13 @@ class Run:
         self._readers = [Reader(sink, self._log) for sink in self._sinks]
         kept = None if self._retries is None else self._retries.kept()
         self._scheduler = Scheduler(
-            self.topology, self._values, self._options, self._emit, self._describe, kept
+            self.topology,
+            self._values,
+            self._options,
+            self._emit,
+            self._describe,
+            kept,
+            self._declared,
         )
         for watch in self.watchers:
             watch(self)
@@ -161,10 +170,7 @@ class Run:
         return self._wait().__await__()
 
     async def _wait(self) -> Run:
-        if self._main is None:
-            raise RuntimeError(f"run {self.id} has not been started")
-        if not self._main.done():
-            await self._main
+        await self.ended()
         self.raise_unless_done()
         return self
 
@@ -184,6 +190,30 @@ class Run:
             error = RunError(failed_message(self.record), self)
             failures = [e for e in self.errors.values() if isinstance(e, Exception)]
             raise error from (ExceptionGroup("failed branches", failures) if failures else None)
+
+    def spawn(self, node: Node, function: Callable[[], Any], **how: Any) -> Call:
+        """Add a task to the run, which is going on; only on its event loop.
+
+        Args:
+            node: What is executed, as it is to be drawn now.
+            function: What is called, without arguments.
+            **how: As `Calls.spawn` has it: `caller`, `after`, `then`, `limited`.
+
+        Raises:
+            RuntimeError: the run has ended.
+            ValueError: a node of the topology has that name.
+        """
+        if self._scheduler is None:
+            raise RuntimeError(f"run {self.id} has not been started")
+        return self._scheduler.spawn(node, function, **how)
+
+    async def ended(self) -> Run:
+        """Wait for the end and raise nothing, whatever the end; cancelling it cancels the run."""
+        if self._main is None:
+            raise RuntimeError(f"run {self.id} has not been started")
+        if not self._main.done():
+            await self._main
+        return self
 
     def cancel(self, name: str | None = None) -> None:
         """Cancel the run, or one branch of it. Any thread may call it; the end may take a moment.
@@ -254,7 +284,9 @@ class Run:
         """
         if self._scheduler is None or self.status is RunState.RUNNING:
             raise NbflowError(f"run {self.id} hasn't ended; cancel it or wait for it first.")
-        kept = kept_of(self.topology, self.record, self._scheduler.results, self._scheduler.parts)
+        kept = kept_of(
+            self.topology, self.record, self._scheduler.results, self._scheduler.groups.parts
+        )
         for node in self.topology.nodes.values():
             if node.name not in kept.settled:
                 check_repeatable(node, self._values)
@@ -298,8 +330,10 @@ class Run:
 
     @property
     def results(self) -> dict[str, Any]:
-        """What each finished branch returned, by name."""
-        return {} if self._scheduler is None else dict(self._scheduler.results)
+        """What each finished branch returned, by name; of several calls, a list in order."""
+        if self._scheduler is None:
+            return {}
+        return {**self._scheduler.results, **self._scheduler.calls.results}
 
     @property
     def errors(self) -> dict[str, BaseException]:
@@ -345,8 +379,10 @@ class Run:
         made = self._scheduler
         if made is not None and name in made.results:
             return made.results[name]
-        if made is not None and made.partial.get(name) is not None:
-            return made.partial[name]
+        if made is not None and name in (results := made.calls.results):
+            return results[name]
+        if made is not None and made.groups.partial.get(name) is not None:
+            return made.groups.partial[name]
         life = self.record.life(name)
         state = "not started" if life is None else life.state
         reason = self.errors.get(name)
@@ -354,8 +390,9 @@ class Run:
         raise KeyError(f"{name!r} has no result, it is {state}{why}")
 
     def _check_name(self, name: str) -> None:
-        if name not in self.topology.nodes:
-            raise KeyError(f"no branch is called {name!r}. {nearest(name, self.topology.nodes)}")
+        if name not in self.record.nodes and name not in self.topology.nodes:
+            known = {**self.topology.nodes, **self.record.nodes}
+            raise KeyError(f"no branch is called {name!r}. {nearest(name, known)}")
 
     def __repr__(self) -> str:
         states = [f"{self.record.count(state)} {state}" for state in State]
@@ -364,7 +401,7 @@ class Run:
         return f"<Run {self.id}{name}: {self.status}, {shown or 'not started'}>"
 
     def _description(self) -> dict[str, Any]:
-        nodes = self.topology.description
+        nodes = [*self.topology.description, *(node.describe() for node in self._declared)]
         return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
 
     def _emit(self, kind: Kind, unit: Unit | None, data: Mapping[str, Any]) -> None:

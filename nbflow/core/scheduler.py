@@ -5,9 +5,9 @@ state only there, so it needs no locks. The idea, in five steps:
 
 1. Every node counts the results it still needs. At zero it is ready.
 2. Ready units take their turn in order, when there is room in their limits and a token of their
-   rate. A *unit* is a task, or a group: the many tasks of one node. A task whose turn has come
-   starts, as an asyncio task of its own. A group starts its next task and queues up again, so it
-   draws no more of its iterable than there is room for, and everybody else has a turn in between.
+   rate (`turns`). A *unit* is a task, a call (a task that code asks for while the run goes on,
+   `calls`), or a group (the many tasks of one node, `groups`). A task whose turn has come starts,
+   as an asyncio task of its own; a group starts its next task and queues up again.
 3. A unit that ends is *settled*, exactly once. With a result, its successors count down; without
    one, those that can no longer get what they need are skipped. A group's task is counted by its
    group, which is settled when its last task is, or when the rest can't change its result.
@@ -22,29 +22,26 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from nbflow.core import attempt as attempting
 from nbflow.core.attempt import Emitter, attempts
+from nbflow.core.calls import Calls
 from nbflow.core.events import Kind
-from nbflow.core.fanout import Share, failed_together
+from nbflow.core.groups import Groups, description
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.retry import Kept
 from nbflow.core.states import State
-from nbflow.core.task import Group, Task, Unit
+from nbflow.core.task import Call, Group, Task, Unit
 from nbflow.core.threads import call_in_thread
-from nbflow.core.topology import Topology
+from nbflow.core.topology import Node, Topology
 from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
 from nbflow.errors import NbflowError
 
 Describe = Callable[[Any], Mapping[str, Any]]
-
-WINDOW = 1000
-"""How many tasks of one group are unsettled at once, however many it will have."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _FIRST: Mapping[str, Any] = MappingProxyType({"attempt": 1})
@@ -74,6 +71,7 @@ class Scheduler:
         describe: Called in a thread with what a Python node returned; what it gives is added to
             the data of the `done` event.
         kept: What an earlier run leaves to this one.
+        declared: The nodes that calls may be of, as far as they are known before.
     """
 
     def __init__(  # noqa: PLR0917 - what a run is made of
@@ -84,21 +82,21 @@ class Scheduler:
         emit: Emitter,
         describe: Describe | None = None,
         kept: Kept | None = None,
+        declared: Iterable[Node] = (),
     ) -> None:
         self._kept = Kept() if kept is None else kept
         self.results: dict[str, Any] = dict(self._kept.results)
         self.errors: dict[str, BaseException] = {}
-        self.partial: dict[str, Any] = {}
-        """What there is of the nodes with many tasks that have no result as a whole."""
-        self.parts: dict[str, Mapping[int, Any]] = {}
-        """What the tasks of such nodes gave, by number."""
+        self.emit = emit
+        self.turns = Turns(options, self._start, self._draw)
+        self.groups = Groups(self, options.on_error, self._kept.parts)
+        self.calls = Calls(self, declared)
         self.cancelled = False
         self.closing = False
         """True once no branch may start any more; set before the cancel that follows at once."""
         self._topology = topology
         self._values = values
         self._options = options
-        self._emit = emit
         self._describe = describe
         self._live: dict[str, Unit] = {}
         self._needs = dict(topology.needs)
@@ -106,8 +104,6 @@ class Scheduler:
         """How many more inputs a node that has lost one can do without."""
         self._lost_names: set[str] = set()
         self._stopping = False
-        self._turns = Turns(options, self._start, self._draw)
-        self._feeders: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._idle: asyncio.Future[None] = self._loop.create_future()
 
@@ -122,8 +118,8 @@ class Scheduler:
             if name in self._kept.settled:
                 continue
             node = self._topology.nodes[name]
-            make = Group if node.fan_out else Task
-            self._add(make(name, node, self._turns.limits_of(node)))
+            limits = self.turns.limits_of(node)
+            self.add(Group(name, node, limits) if node.fan_out else Task(name, node, limits))
 
     async def run(self) -> None:
         """Run every queued unit; return when each is settled.
@@ -132,20 +128,18 @@ class Scheduler:
             asyncio.CancelledError: the caller was cancelled; by then, so is every unit.
         """
         roots = (name for name, need in self._needs.items() if need <= 0)
-        self._turns.queue(*(self._live[name] for name in roots if name in self._live))
-        self._turns.take()
+        self.turns.queue(*(self._live[name] for name in roots if name in self._live))
+        self.turns.take()
         try:
             await self._until_idle()
         finally:
-            self._turns.close()
-            if self._feeders:
-                await asyncio.wait(self._feeders, timeout=attempting.GRACE_SECONDS)
-            for feeder in self._feeders:
+            self.turns.close()
+            for feeder in await self.groups.until_fed():
                 _keep_until_done(feeder)
+            self.errors.update(self.calls.errors)
 
     async def _until_idle(self) -> None:
-        if not self._live:
-            return
+        self._end_if_idle()
         try:
             await asyncio.wait([self._idle])
         except asyncio.CancelledError:
@@ -162,15 +156,23 @@ class Scheduler:
         self._cancel_all()
 
     def cancel_unit(self, id: str) -> None:  # noqa: A002 - its name
-        """Cancel one unit, if it hasn't ended; what depends on it is skipped."""
-        if id in self._live:
-            self._cancel([self._live[id]])
+        """Cancel one unit, or all calls of a node; what depends on it is skipped."""
+        if id in self.calls.by_node:
+            self.cancel_units(self.calls.live(id))
+        elif id in self._live:
+            self.cancel_units([self._live[id]])
 
     def _cancel_all(self) -> None:
         self._stopping = True
-        self._cancel(list(self._live.values()))
+        self.cancel_units(list(self._live.values()))
 
-    def _cancel(self, units: Iterable[Unit], *, unneeded: bool = False) -> None:
+    def cancel_units(self, units: Iterable[Unit], *, unneeded: bool = False) -> None:
+        """Settle what waits, ask what runs to stop, and settle that too if it doesn't.
+
+        Args:
+            units: Those that have ended are passed over.
+            unneeded: They are cancelled because nobody needs their results any more.
+        """
         running = []
         for unit in units:
             if unit.state.is_final:
@@ -182,9 +184,9 @@ class Scheduler:
                 continue
             if isinstance(unit, Task):  # asyncio drops a coroutine cancelled before its first step
                 unit.cancel()
-            self._settle(unit, State.CANCELLED)
+            self.settle(unit, State.CANCELLED)
         if running:
-            self._turns.later(attempting.GRACE_SECONDS, self._abandon, running)
+            self.turns.later(attempting.GRACE_SECONDS, self._abandon, running)
 
     def _abandon(self, units: Iterable[Unit]) -> None:
         """Settle the cancelled tasks that didn't stop in time; what they still do is dropped."""
@@ -194,43 +196,47 @@ class Scheduler:
                     "branch %r did not stop within %s s", unit.id, attempting.GRACE_SECONDS
                 )
                 _keep_until_done(unit.asyncio_task)
-                self._settle(unit, State.CANCELLED)
+                self.settle(unit, State.CANCELLED)
 
     # One task
 
     def _start(self, task: Task) -> None:
-        task.state = State.RUNNING
-        self._emit(Kind.STARTED, task, _FIRST)
+        self.begin(task, _FIRST)
         task.asyncio_task = self._loop.create_task(self._execute(task), name=task.id)
 
     async def _execute(self, task: Task) -> None:
         """Run one task to its end. Never raises: how it ended is told by settling it."""
         task.began = True
         if self.closing:
-            self._settle(task, State.CANCELLED)
+            self.settle(task, State.CANCELLED)
             return
         try:
-            inputs = self._inputs_of(task)
-            result, streamed = await attempts(task, inputs, self._options, self._emit, self._turns)
+            inputs = self.inputs_of(task)
+            result, streamed = await attempts(task, inputs, self._options, self.emit, self.turns)
             data: Mapping[str, Any] = _NOTHING
             if not streamed and result is not None:
                 data = {"text": text_of(result)}
             if self._describe is not None and task.node.kind == "python":
                 data = {**data, **await call_in_thread(self._describe, result)}
         except asyncio.CancelledError:
-            self._settle(task, State.CANCELLED)
+            self.settle(task, State.CANCELLED)
         except KeyboardInterrupt:  # it fell into the branch's own code, but was meant for the run
-            self._settle(task, State.CANCELLED)
+            self.settle(task, State.CANCELLED)
             self.cancel()
         except BaseException as error:  # noqa: BLE001 - it is reported with the run
-            self._settle(task, State.FAILED, error=error)
+            self.settle(task, State.FAILED, error=error)
         else:
             if task.cancelled:  # it swallowed its cancellation, and nobody wants its result
-                self._settle(task, State.CANCELLED)
+                self.settle(task, State.CANCELLED)
             else:
-                self._settle(task, State.DONE, data, result=result)
+                self.settle(task, State.DONE, data, result=result)
 
-    def _inputs_of(self, unit: Unit) -> Mapping[str, Any]:
+    def begin(self, unit: Unit, data: Mapping[str, Any]) -> None:
+        """A unit's turn has come."""
+        unit.state = State.RUNNING
+        self.emit(Kind.STARTED, unit, data)
+
+    def inputs_of(self, unit: Unit) -> Mapping[str, Any]:
         """What a unit is called with; None for an input that has no result and isn't waited for."""
         if unit.share is not None:
             return unit.share.inputs
@@ -248,145 +254,53 @@ class Scheduler:
 
     def _failure_of(self, name: str) -> Any:
         """What there is in place of a node's result, for a node that takes failures as values."""
-        if self.partial.get(name) is not None:
-            return self.partial[name]
+        if self.groups.partial.get(name) is not None:
+            return self.groups.partial[name]
         return self.errors.get(name) or NbflowError(f"{name} has no result.")
 
-    # Many tasks
-
     def _draw(self, group: Group) -> None:
-        """Give a group its turn: it starts its next task and queues up again."""
-        try:
-            if group.state is State.QUEUED:
-                self._open(group)
-                if group.feeder is not None:
-                    return
-            share = group.next if group.shares is None else next(group.shares, None)
-        except Exception as error:  # noqa: BLE001 - the iterable's, reported with the run
-            self._settle(group, State.FAILED, error=error)
-            return
-        group.next = None
-        if share is None:
-            group.exhausted = True
-            self._complete(group)
-            return
-        member = self._member_of(group, share)
-        self._add(member)
-        group.members[member.id] = member
-        self._go_on(group)
-        parts = self._kept.parts.get(group.id, {})
-        if member.index in parts:
-            self._reuse(member, parts[member.index])
-        else:
-            self._turns.attempt(member)
+        self.groups.draw(group)
 
-    def _reuse(self, unit: Unit, result: Any) -> None:
+    def reuse(self, unit: Unit, result: Any) -> None:
         """Settle a unit with an earlier run's result."""
-        unit.state = State.RUNNING
         if isinstance(unit, Task):
-            self._turns.begin(unit)
-        self._emit(Kind.STARTED, unit, {**_FIRST, "size": None})
+            self.turns.begin(unit)
+        self.begin(unit, {**_FIRST, "size": None})
         data = {"text": text_of(result), "reused": True}
-        self._settle(unit, State.DONE, data, result=result)
+        self.settle(unit, State.DONE, data, result=result)
 
-    def _open(self, group: Group) -> None:
-        inputs = self._inputs_of(group)
-        group.state = State.RUNNING
-        self._emit(Kind.STARTED, group, {"size": group.fan_out.size(inputs)})
-        shares = group.fan_out.shares(inputs)
-        if isinstance(shares, AsyncIterator):
-            group.feeder = self._loop.create_task(self._feed(group, shares))
-            self._feeders.add(group.feeder)
-            group.feeder.add_done_callback(self._feeders.discard)
-        else:
-            group.shares = shares
+    # New calls
 
-    def _member_of(self, group: Group, share: Share) -> Unit:
-        index, group.drawn = group.drawn, group.drawn + 1
-        id_ = f"{group.id}[{share.label}]"
-        level = group.level + 1
-        function, resource = share.function, share.resource
-        if group.share is not None:
-            share = Share(
-                share.label,
-                share.inputs,
-                function or group.share.function,
-                group.share.resource if resource is None else resource,
-            )
-        if level < len(group.node.fan_out):
-            return Group(id_, group.node, group.limits, group, index, share, level)
-        return Task(id_, group.node, group.limits, group, index, share)
+    def spawn(self, node: Node, function: Callable[[], Any], **how: Any) -> Call:
+        """Add a call to the run; see `Calls.spawn`.
 
-    def _go_on(self, group: Group) -> None:
-        """Let a group draw its next share, as soon as its turn comes and there is room for it."""
-        if len(group.members) >= WINDOW or group.exhausted:
-            return
-        if group.shares is not None:
-            self._turns.queue(group)
-        elif group.resume is not None and not group.resume.done():
-            group.resume.set_result(None)
-
-    async def _feed(self, group: Group, shares: AsyncIterator[Share]) -> None:
-        """Draw the shares of a group that have to be waited for, one for each turn it has."""
-        try:
-            async with aclosing(shares) as closing:  # type: ignore[type-var]
-                async for share in closing:
-                    group.resume = self._loop.create_future()
-                    group.next = share
-                    self._turns.queue(group)
-                    self._turns.take()
-                    await group.resume
-        except asyncio.CancelledError:
-            self._settle(group, State.CANCELLED)
-        except BaseException as error:  # noqa: BLE001 - the iterable's, reported with the run
-            self._settle(group, State.FAILED, error=error)
-        else:
-            group.exhausted = True
-            self._complete(group)
-
-    def _complete(self, group: Group) -> None:
-        """Settle a group if no more results can change what they come to."""
-        if group.state.is_final or not group.is_complete:
-            return
-        try:
-            result = group.fold.result()
-        except Exception as error:  # noqa: BLE001 - its tasks', or that they don't agree
-            self._settle(group, State.FAILED, error=error)
-        else:
-            self._settle(group, State.DONE, result=result)
-
-    def _member_ended(self, group: Group, member: Unit, result: Any, error: Any) -> None:
-        """Count what one of a group's tasks came to."""
-        group.members.pop(member.id, None)
-        if group.state.is_final:
-            return
-        if member.state is State.DONE:
-            group.fold.add(member.index, result, member.worth)
-        else:
-            group.fold.lose(member.index, error or asyncio.CancelledError("it was cancelled"))
-            stops = member.state is State.FAILED and self._options.on_error is OnError.STOP
-            if stops and not group.fold.tolerant:
-                error = failed_together(group.fold, group.drawn)
-                self._settle(group, State.FAILED, error=error)
-        if len(group.members) == WINDOW - 1:
-            self._go_on(group)
-        self._complete(group)
+        Raises:
+            RuntimeError: the run has ended.
+            ValueError: a node of the topology has that name.
+        """
+        if node.name in self._topology.nodes:
+            raise ValueError(f"{node.name!r} is a node of this run already; call it otherwise.")
+        if self._idle.done():
+            raise RuntimeError(f"the run has ended: {node.name!r} can't be called in it any more.")
+        call = self.calls.spawn(node, function, **how)
+        if self.closing or self._stopping or (call.caller is not None and call.caller.cancelled):
+            self.cancel_units([call], unneeded=call.caller is not None)
+        self.turns.take()
+        return call
 
     # Ends
 
-    def _add(self, unit: Unit) -> None:
+    def add(self, unit: Unit, data: Mapping[str, Any] = _NOTHING) -> None:
+        """Make a unit known; from here on it can be cancelled."""
         self._live[unit.id] = unit
-        data: Mapping[str, Any] = _NOTHING
         if unit.of is not None:
             data = {"of": unit.of.id}
         if isinstance(unit, Group):
             known = {**self._values, **(unit.share.inputs if unit.share else {})}
-            size = unit.fan_out.size(known)
-            fan_out = unit.fan_out
-            data = {**data, "group": fan_out.kind, "label": fan_out.label, "size": size}
-        self._emit(Kind.QUEUED, unit, data)
+            data = {**data, **description(unit, known)}
+        self.emit(Kind.QUEUED, unit, data)
 
-    def _settle(
+    def settle(
         self,
         unit: Unit,
         state: State,
@@ -398,48 +312,62 @@ class Scheduler:
         """Give a unit its final state, once, and to everybody else what follows from it."""
         if unit.state.is_final:
             return
-        if isinstance(unit, Task):
-            if unit.state is State.RUNNING:
-                unit.asyncio_task = unit.attempt = None
-                self._turns.end(unit)
-        elif isinstance(unit, Group):
-            data = {**data, **self._close(unit, state, result)}
-        unit.state = state
+        before, unit.state = unit.state, state
         del self._live[unit.id]
+        if isinstance(unit, Task):
+            self._end_task(unit, before)
+        elif isinstance(unit, Group) and before is State.RUNNING:
+            data = {**data, **self.groups.end(unit, result)}
         if error is not None:
-            self._emit(Kind.FAILED, unit, {**data, **error_data(error)})
+            self.emit(Kind.FAILED, unit, {**data, **error_data(error)})
         elif state is State.DONE:
-            self._emit(Kind.DONE, unit, data)
+            self.emit(Kind.DONE, unit, data)
         else:
-            self._emit(Kind.CANCELLED, unit, _UNNEEDED if unit.unneeded else data)
-        if unit.of is not None:
-            self._member_ended(unit.of, unit, result, error)
+            self.emit(Kind.CANCELLED, unit, _UNNEEDED if unit.unneeded else data)
+        if isinstance(unit, Group):
+            members = list(unit.members.values())
+            self.cancel_units(members, unneeded=state is State.DONE)
+        if isinstance(unit, Call):
+            self._call_ended(unit, result, error)
+        elif unit.of is not None:
+            self.groups.member_ended(unit.of, unit, result, error)
         elif state is State.DONE:
             self.results[unit.node.name] = result
             self._count_down(unit.node.name)
         else:
             self._lost(unit.node.name, error)
-        self._turns.take()
+        self.turns.take()
+        self._end_if_idle()
+
+    def _end_task(self, task: Task, before: State) -> None:
+        if isinstance(task, Call) and task.caller is not None:
+            self.turns.hand_back(task.caller)
+        if before is State.RUNNING:
+            task.asyncio_task = task.attempt = None
+            if not task.calls:
+                self.turns.end(task)
+        if task.calls and task.state is not State.DONE:
+            self.calls.cancel_calls_of(task)
+
+    def _call_ended(self, call: Call, result: Any, error: BaseException | None) -> None:
+        if error is not None and call.caller is None:
+            call.handled = True
+            self.errors[call.id] = error
+            if self._options.on_error is OnError.STOP and not self._stopping:
+                self._cancel_all()
+        self.calls.ended(call, result, error)
+
+    def _end_if_idle(self) -> None:
         if not self._live and not self._idle.done():
             self._idle.set_result(None)
 
-    def _close(self, group: Group, state: State, result: Any) -> Mapping[str, Any]:
-        """Stop what a group still does; what its end says of it."""
-        if group.feeder is not None:
-            group.feeder.cancel()
-        if group.state is State.QUEUED:
-            return _NOTHING
-        data: dict[str, Any] = {}
-        if group.drawn and (outcome := group.fold.data()):
-            data["outcome"] = outcome
-        if state is State.DONE and group.fold.tolerant:
-            data["text"] = text_of(result)
-        if state is not State.DONE and group.of is None:
-            self.partial[group.id] = group.fold.partial()
-            self.parts[group.id] = dict(group.fold.kept)
-        group.state = state
-        self._cancel(list(group.members.values()), unneeded=state is State.DONE)
-        return data
+    def skip(self, unit: Unit, because: list[str]) -> None:
+        """Give a unit that waits the final state of one that can't get what it needs."""
+        if isinstance(unit, Call) and unit.caller is not None:
+            self.turns.hand_back(unit.caller)
+        unit.state = State.SKIPPED
+        del self._live[unit.id]
+        self.emit(Kind.SKIPPED, unit, {"because": because})
 
     def _count_down(self, name: str) -> None:
         """A node has a result: those that needed only this one more are ready."""
@@ -451,7 +379,7 @@ class Scheduler:
     def _make_startable(self, name: str) -> None:
         unit = self._live.get(name)
         if unit is not None and unit.state is State.QUEUED:
-            self._turns.queue(unit)
+            self.turns.queue(unit)
         if self._topology.nodes[name].wait is not None:
             self._cancel_unneeded(name)
 
@@ -462,7 +390,7 @@ class Scheduler:
             unit = self._live.get(front.pop())
             if unit is None or any(map(self._waits, self._topology.successors[unit.node.name])):
                 continue
-            self._cancel([unit], unneeded=True)
+            self.cancel_units([unit], unneeded=True)
             front.extend(self._topology.predecessors[unit.node.name])
 
     def _waits(self, name: str) -> bool:
@@ -495,8 +423,5 @@ class Scheduler:
             if not self._needs[name]:
                 self._make_startable(name)
             return False
-        unit.state = State.SKIPPED
-        del self._live[name]
-        because = [source for source in inputs if source in self._lost_names]
-        self._emit(Kind.SKIPPED, unit, {"because": because})
+        self.skip(unit, [source for source in inputs if source in self._lost_names])
         return True

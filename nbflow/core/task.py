@@ -1,7 +1,8 @@
-"""What the scheduler starts and settles: tasks, and groups of tasks.
+"""What the scheduler starts and settles: tasks, calls, and groups of tasks.
 
-A task is one execution of one node; a group is the many tasks of one node. Plain state: what they
-do is in `attempt`, and when in `scheduler`.
+A task is one execution of one node; a call is a task that code asked for while the run went on; a
+group is the many tasks of one node. Plain state: what they do is in `attempt`, and when in
+`scheduler`.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class Task(Unit):
         share: What the group gave it.
     """
 
-    __slots__ = ("asyncio_task", "attempt", "began", "cancelled", "has_token")
+    __slots__ = ("asyncio_task", "attempt", "began", "calls", "cancelled", "has_token")
 
     def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
         self,
@@ -89,6 +90,8 @@ class Task(Unit):
         self.cancelled = False
         self.has_token = False
         """True once its turn in the rate limit has come."""
+        self.calls = 0
+        """How many of the calls that it has made haven't ended; meanwhile it needs no room."""
         self.asyncio_task: asyncio.Task[None] | None = None
         self.attempt: Cancellable | None = None
 
@@ -111,6 +114,45 @@ class Task(Unit):
             self.asyncio_task.cancel()
         if self.attempt is not None:
             self.attempt.cancel()
+
+
+class Call(Task):
+    """A task that code of the run asked for, while it went on.
+
+    Args:
+        id: Unique within the run.
+        node: What it executes.
+        limits: What it needs room in to run.
+        index: Its number among the calls of that node.
+        function: What is called, without arguments.
+        caller: The task whose code asked for it; None if that is no task.
+        then: Told of its end, on the run's event loop.
+    """
+
+    __slots__ = ("caller", "dependents", "error", "handled", "needs", "result", "then")
+
+    def __init__(  # noqa: PLR0917 - a place in a run, given in one line
+        self,
+        id: str,  # noqa: A002 - its name
+        node: Node,
+        limits: tuple[Limit[Unit], ...],
+        index: int,
+        function: Callable[[], Any],
+        caller: Task | None,
+        then: Callable[[Call], None],
+    ) -> None:
+        super().__init__(id, node, limits, None, index, Share("", {}, function))
+        self.caller = caller
+        self.then = then
+        self.needs = 0
+        """How many other calls it waits for."""
+        self.dependents: list[Call] = []
+        """The calls that wait for it."""
+        self.result: Any = None
+        self.error: BaseException | None = None
+        """Why it has no result."""
+        self.handled = False
+        """True once somebody has been told of its error."""
 
 
 class Group(Unit):

@@ -64,6 +64,7 @@ class Node:
         passes_failures: What an input node failed with is a value to it, so it is not skipped.
         optional: The inputs that may be left out of the call when their node has no result.
         resource: What its attempts use, such as a model: attempts that use the same share a rate.
+        perhaps: Those of its inputs that decide only when they have run whether they lead to it.
     """
 
     name: str
@@ -79,6 +80,7 @@ class Node:
     passes_failures: bool = False
     optional: frozenset[str] = frozenset()
     resource: str = ""
+    perhaps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.mode is None:
@@ -94,6 +96,7 @@ class Node:
             "detail": self.detail,
             "fan_out": tuple(fan.label for fan in self.fan_out),
             "wait": self.wait,
+            "perhaps": self.perhaps,
         }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from nbflow.core.limits import Limit, TokenBucket
 from nbflow.core.policies import RunOptions
+from nbflow.core.states import State
 from nbflow.core.task import Group, Task, Unit
 from nbflow.core.topology import Mode, Node
 
@@ -107,6 +108,18 @@ class Turns:
         for limit in task.limits:
             limit.give_back()
         self._let_others_try(task)
+
+    def lend(self, task: Task) -> None:
+        """A task makes a call: while it has any that haven't ended, they have its room."""
+        task.calls += 1
+        if task.calls == 1 and task.state is State.RUNNING:
+            self.end(task)
+
+    def hand_back(self, task: Task) -> None:
+        """A call of a task ends: with the last one, its room is the task's again."""
+        task.calls -= 1
+        if not task.calls and task.state is State.RUNNING:
+            self.begin(task)
 
     def _let_others_try(self, unit: Unit) -> None:
         """Whoever waits for the room that a unit had, or could have had, may try."""

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from nbflow.core.context import current_task
 from nbflow.core.fanout import Best, Each, Variant, Variants
+from nbflow.core.groups import WINDOW
 from nbflow.core.policies import OnError, Policy, Rate, RunOptions, Timeout
 from nbflow.core.run import Run
-from nbflow.core.scheduler import WINDOW
 from nbflow.core.states import State
 from nbflow.core.topology import Node, Topology
 from nbflow.core.vote import NoAgreement, Tally, Vote, normalised

@@ -1,0 +1,151 @@
+"""Calls: tasks that code asks for while the run goes on, and the results they wait for.
+
+A call may need the results of other calls; it is ready when all are there, and skipped when one
+won't come. While a task has calls that haven't ended it needs no room in the limits, so that tasks
+may call tasks to any depth, whatever the limits. Knows no syntax: `spawn` is given a function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.events import Kind
+from nbflow.core.states import State
+from nbflow.core.task import Call, Task
+from nbflow.core.topology import Node
+
+if TYPE_CHECKING:
+    from nbflow.core.scheduler import Scheduler
+
+
+class Calls:
+    """The calls of one run.
+
+    Args:
+        scheduler: Runs them.
+        declared: The nodes that are known before the run.
+    """
+
+    def __init__(self, scheduler: Scheduler, declared: Iterable[Node]) -> None:
+        self.by_node: dict[str, list[Call]] = {}
+        """All of them, in the order in which they were made."""
+        self._scheduler = scheduler
+        self._declared = {node.name: node for node in declared}
+        self._failed: list[Call] = []
+
+    def spawn(
+        self,
+        node: Node,
+        function: Callable[[], Any],
+        *,
+        caller: Task | None = None,
+        after: Iterable[Call] = (),
+        then: Callable[[Call], None],
+        limited: bool = True,
+    ) -> Call:
+        """Add a call to the run; it starts once what it comes after is done.
+
+        Args:
+            node: What is executed, as it is to be drawn now.
+            function: What is called, without arguments.
+            caller: The task whose code asks for it.
+            after: The calls whose results it needs.
+            then: Told of its end, on the run's event loop.
+            limited: Whether it needs room in the run's limits.
+        """
+        if self._declared.get(node.name) is not node:
+            self._declared[node.name] = node
+            self._scheduler.emit(Kind.NODE, None, node.describe())
+        earlier = self.by_node.setdefault(node.name, [])
+        number = len(earlier)
+        id_ = f"{node.name}[{number}]" if number else node.name
+        limits = self._scheduler.turns.limits_of(node) if limited else ()
+        call = Call(id_, node, limits, number, function, caller, then)
+        earlier.append(call)
+        self._scheduler.add(call, _data_of(call))
+        if caller is not None:
+            self._scheduler.turns.lend(caller)
+        self._wait_for(call, after)
+        return call
+
+    def _wait_for(self, call: Call, others: Iterable[Call]) -> None:
+        for other in others:
+            if not other.state.is_final:
+                other.dependents.append(call)
+                call.needs += 1
+            elif other.state is not State.DONE:
+                self._skip(call, other)
+                return
+        if not call.needs:
+            self._scheduler.turns.queue(call)
+
+    def ended(self, call: Call, result: Any, error: BaseException | None) -> None:
+        """Keep what a call came to, and tell those who wait for it."""
+        call.result, call.error = result, error
+        if call.state is State.CANCELLED:
+            call.error = asyncio.CancelledError(f"{call.id} was cancelled")
+        elif error is not None:
+            self._failed.append(call)
+        if call.state is State.DONE:
+            self._count_down(call)
+        else:
+            for dependent in call.dependents:
+                self._skip(dependent, call)
+        call.then(call)
+
+    def _count_down(self, call: Call) -> None:
+        for dependent in call.dependents:
+            dependent.needs -= 1
+            if not dependent.needs:
+                self._scheduler.turns.queue(dependent)
+
+    def _skip(self, call: Call, because: Call) -> None:
+        """Skip a call that can't get what it needs, and those that need it."""
+        lost = deque([(call, because)])
+        while lost:
+            call, because = lost.popleft()
+            if call.state.is_final:
+                continue
+            call.error = because.error
+            self._scheduler.skip(call, [because.node.name])
+            lost.extend((dependent, call) for dependent in call.dependents)
+            call.then(call)
+
+    def cancel_calls_of(self, task: Task) -> None:
+        """A task that has failed or was cancelled doesn't want the calls that it has made."""
+        own = [call for calls in self.by_node.values() for call in calls if call.caller is task]
+        self._scheduler.cancel_units(own, unneeded=True)
+
+    def live(self, name: str) -> list[Call]:
+        """The calls of a node that haven't ended."""
+        return [call for call in self.by_node.get(name, ()) if not call.state.is_final]
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What each node's call returned; of a node with several, the list of those that did."""
+        done = {
+            name: [call.result for call in calls if call.state is State.DONE]
+            for name, calls in self.by_node.items()
+        }
+        return {
+            name: results if len(self.by_node[name]) > 1 else results[0]
+            for name, results in done.items()
+            if results
+        }
+
+    @property
+    def errors(self) -> Mapping[str, BaseException]:
+        """What failed and nobody was told of, by task id."""
+        return {call.id: call.error for call in self._failed if call.error and not call.handled}
+
+
+def _data_of(call: Call) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    if call.index:
+        data["call"] = call.index
+    if call.caller is not None:
+        data["caller"] = call.caller.id
+    return data
