@@ -265,7 +265,11 @@ class Run:
             NbflowError: the run hasn't ended, or the elements of a node can't be had again.
             RunError: a branch failed again.
         """
-        again = Run(
+        return await self.again().start()
+
+    def again(self) -> Run:
+        """The run that a retry of this one is, not started yet."""
+        return Run(
             self.topology,
             self._values,
             self._options,
@@ -274,7 +278,6 @@ class Run:
             describe=self._describe,
             retries=self,
         )
-        return await again.start()
 
     def kept(self) -> Kept:
         """What a retry of this run needn't do again.

@@ -1,8 +1,7 @@
 """Sync functions in threads, awaited from the event loop.
 
 The threads are daemons and are never waited for at exit, so a function that never returns can hang
-neither a run nor the interpreter. There is no queue: a call takes an idle thread or a new one, so
-calls nested in calls can't starve. How many calls run at once is the scheduler's business.
+neither a run nor the interpreter. How many calls run at once is the scheduler's business.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -19,58 +19,80 @@ T = TypeVar("T")
 IDLE_SECONDS = 10.0
 """How long a thread waits for another call before it ends."""
 
+PATIENCE_SECONDS = 0.001
+"""How long a call waits for a thread that is busy before it gets one of its own."""
+
+QUICK = 10
+"""While so many calls begin within `PATIENCE_SECONDS`, those that wait need no more threads."""
+
 _Call = Callable[[], None]
 
 
-class _Worker(threading.Thread):
-    """A daemon thread that runs calls one after another until it has been idle for a while."""
-
-    def __init__(self, pool: ThreadPool) -> None:
-        super().__init__(name="nbflow-branch", daemon=True)
-        self.calls: SimpleQueue[_Call] = SimpleQueue()
-        self._pool = pool
-
-    def run(self) -> None:
-        while True:
-            try:
-                call = self.calls.get(timeout=IDLE_SECONDS)
-            except Empty:
-                if self._pool.retire(self):
-                    return
-                continue
-            call()
-            del call  # a finished call's arguments must not live until the next one comes
-            self._pool.rest(self)
-
-
 class ThreadPool:
-    """Threads that are made when they are needed and end when they are idle."""
+    """Threads that are made when they are needed and end when they are idle.
+
+    Waking 100 threads for 100 calls that return at once costs more than the calls. So one thread
+    begins, and a keeper looks every millisecond whether it gets on: if not, every call that waits
+    gets a thread. No call waits for another to end, so calls nested in calls can't starve.
+    """
 
     def __init__(self) -> None:
-        self._idle: list[_Worker] = []
+        self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._lock = threading.Lock()
+        self._idle = 0
+        self._begun = 0
+        """How many calls have begun so far."""
+        self._keeping = False
 
     def submit(self, call: _Call) -> None:
-        """Run `call` in a thread now. It must not raise."""
+        """Run `call` in a thread soon. It must not raise."""
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
-        if worker is None:
-            worker = _Worker(self)
-            worker.start()
-        worker.calls.put(call)
+            self._calls.put(call)
+            if self._keeping or self._calls.qsize() <= self._idle:
+                return
+            self._keeping = True
+        self._start(self._keep)
 
-    def rest(self, worker: _Worker) -> None:
-        """Take a worker that has finished its call back among the idle ones."""
-        with self._lock:
-            self._idle.append(worker)
+    def _start(self, what: Callable[[], None]) -> None:
+        threading.Thread(target=what, name="nbflow-branch", daemon=True).start()
 
-    def retire(self, worker: _Worker) -> bool:
-        """Whether an idle worker may end: False if it was given a call in this very moment."""
-        with self._lock:
-            if worker in self._idle:
-                self._idle.remove(worker)
-                return True
-            return False
+    def _keep(self) -> None:
+        """Add threads for the calls that the busy ones don't come to, until there are none."""
+        missing = 1
+        while True:
+            with self._lock:
+                missing = min(missing, self._calls.qsize() - self._idle)
+                self._idle += max(0, missing)
+                before = self._begun
+            for _ in range(missing):
+                self._start(self._work)
+            time.sleep(PATIENCE_SECONDS)
+            with self._lock:
+                missing = self._calls.qsize() - self._idle
+                if missing <= 0:
+                    self._keeping = False
+                    return
+                if self._begun - before >= QUICK:
+                    missing = 0
+
+    def _work(self) -> None:
+        """Make one call after another; who comes here is counted as idle."""
+        while True:
+            try:
+                call = self._calls.get(timeout=IDLE_SECONDS)
+            except Empty:
+                with self._lock:
+                    if self._idle > self._calls.qsize():
+                        self._idle -= 1
+                        return
+                continue
+            with self._lock:
+                self._idle -= 1
+                self._begun += 1
+            call()
+            del call  # a finished call's arguments must not live until the next one comes
+            with self._lock:
+                self._idle += 1
 
 
 _pool = ThreadPool()
