@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
+from nbflow.core.attempt import GRACE_SECONDS
 from nbflow.core.context import current_task
 from nbflow.core.threads import start_in_thread
 from nbflow.errors import NbflowError
@@ -55,12 +56,30 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         if loop is not None:
             return _run_nested(loop, coroutine, interrupts)
-        with asyncio.Runner() as runner:  # nest-asyncio2 replaces asyncio.run with one that leaks
+        runner = asyncio.Runner()  # nest-asyncio2 replaces asyncio.run with one that leaks
+        try:
             return runner.run(_cancellable(coroutine, interrupts))
+        finally:
+            _close(runner)
     except asyncio.CancelledError:
         if interrupts:
             raise KeyboardInterrupt from None
         raise
+
+
+def _close(runner: asyncio.Runner) -> None:
+    """Close a runner; if code on its loop doesn't stop, in a thread that nobody waits for."""
+    loop = runner.get_loop()
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=GRACE_SECONDS))
+    if asyncio.all_tasks(loop):
+        asyncio.set_event_loop(None)
+        start_in_thread(runner.close)
+    else:
+        runner.close()
 
 
 async def _cancellable(coroutine: Coroutine[Any, Any, T], interrupts: list[int]) -> T:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 
 import pytest
@@ -84,3 +85,29 @@ async def test_a_sync_call_in_a_branch_is_cancelled_with_the_branch():
     assert await asyncio.to_thread(ended.wait, 30)
     with pytest.raises(Exception, match="cancelled"):
         await run
+
+
+def test_a_branch_that_swallows_every_cancel_cannot_hang_a_script():
+    script = textwrap.dedent(
+        """
+        import asyncio
+        from nbflow import Flow, RunError, node
+
+        @node(timeout=0.1)
+        async def stubborn():
+            while True:
+                try:
+                    await asyncio.sleep(0.05)
+                except asyncio.CancelledError:
+                    pass
+
+        try:
+            Flow(stubborn).run()
+        except RunError as error:
+            print(error)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert "stubborn failed (TimeoutError" in done.stdout

@@ -188,7 +188,9 @@ class Run:
             raise RunCancelled(cancelled_message(self.record), self)
         if self._options.on_error is not OnError.KEEP:
             error = RunError(failed_message(self.record), self)
-            failures = [e for e in self.errors.values() if isinstance(e, Exception)]
+            errors = self.errors
+            names = dict.fromkeys([*self.record.nodes, *errors])
+            failures = [e for name in names if isinstance(e := errors.get(name), Exception)]
             raise error from (ExceptionGroup("failed branches", failures) if failures else None)
 
     def spawn(self, node: Node, function: Callable[[], Any], **how: Any) -> Call:

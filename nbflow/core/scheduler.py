@@ -23,7 +23,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
 from typing import Any
 
 from nbflow.core import attempt as attempting
@@ -43,9 +42,9 @@ from nbflow.errors import NbflowError
 
 Describe = Callable[[Any], Mapping[str, Any]]
 
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-_FIRST: Mapping[str, Any] = MappingProxyType({"attempt": 1})
-_UNNEEDED: Mapping[str, Any] = MappingProxyType({"unneeded": True})
+_NOTHING: Mapping[str, Any] = {}
+_FIRST: Mapping[str, Any] = {"attempt": 1}
+_UNNEEDED: Mapping[str, Any] = {"unneeded": True}
 
 _log = logging.getLogger(__name__)
 
@@ -326,7 +325,7 @@ class Scheduler:
             self.emit(Kind.CANCELLED, unit, _UNNEEDED if unit.unneeded else data)
         if isinstance(unit, Group):
             members = list(unit.members.values())
-            self.cancel_units(members, unneeded=state is State.DONE)
+            self.cancel_units(members, unneeded=state is State.DONE or unit.fold.decided)
         if isinstance(unit, Call):
             self._call_ended(unit, result, error)
         elif unit.of is not None:

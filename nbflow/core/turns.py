@@ -71,14 +71,15 @@ class Turns:
         if self._taking:  # they will be taken anyhow
             return
         self._taking = True
-        for _ in range(STARTS):
-            if not self._ready:
-                break
-            self.attempt(self._ready.popleft())
-        if self._ready:
-            self._loop.call_soon(self._go_on)
-        else:
-            self._taking = False
+        try:
+            for _ in range(STARTS):
+                if not self._ready:
+                    break
+                self.attempt(self._ready.popleft())
+        finally:
+            self._taking = bool(self._ready)
+            if self._ready:
+                self._loop.call_soon(self._go_on)
 
     def _go_on(self) -> None:
         self._taking = False

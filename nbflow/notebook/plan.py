@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
-from nbflow.core.fanout import Each, Variants
+from nbflow.core.fanout import Best, Each, Variants
 from nbflow.core.run import Run
 from nbflow.core.topology import Node, Topology
+from nbflow.views.words import counted
+from nbflow.writing.asking import Scoring
 
 CHARACTERS_PER_TOKEN = 4
 """A rule of thumb for English text, good enough for an estimate."""
@@ -27,17 +29,20 @@ def plan_text(run: Run, inputs: Mapping[str, Any]) -> str:
     nodes = run.topology.nodes.values()
     edges = sum(len(sources) for sources in run.topology.predecessors.values())
     tasks = tasks_by_node(run.topology, inputs)
-    asked = [node for node in nodes if node.kind == "prompt"]
+    prompts = [prompt for node in nodes for prompt in _prompts_of(node, tasks[node.name])]
     total = _sum(tasks.values())
-    calls = _sum(tasks[node.name] for node in asked)
+    calls = _sum(prompt.calls for prompt in prompts)
+    flow = f"{counted(len(nodes), 'node')}, {counted(edges, 'edge')}"
     lines = [
-        f"{len(nodes)} nodes, {edges} edges, {_shown(calls)} model calls{_to(asked, tasks)}.",
-        f"{_shown(total)} tasks at most.",
+        f"{flow}, {_counted(calls, 'model call')}{_to(prompts)}.",
+        f"{_counted(total, 'task')} at most.",
     ]
-    if asked and calls is not None:
-        characters = sum(len(node.source) * (tasks[node.name] or 0) for node in asked)
+    if prompts and calls is not None:
+        characters = sum(len(prompt.text) * (prompt.calls or 0) for prompt in prompts)
         tokens = round(characters / CHARACTERS_PER_TOKEN)
-        lines.append(f"About {tokens} tokens of prompts, and whatever is filled into them.")
+        lines.append(
+            f"About {counted(tokens, 'token')} of prompts, and whatever is filled into them."
+        )
     lines.append("Dry run: nothing was called.")
     return "\n".join(lines)
 
@@ -78,25 +83,41 @@ def _sum(counts: Any) -> int | None:
     return None if None in listed else sum(listed)
 
 
-def _shown(count: int | None) -> str:
-    return _UNKNOWN if count is None else str(count)
+def _counted(count: int | None, noun: str) -> str:
+    return f"{_UNKNOWN} {noun}s" if count is None else counted(count, noun)
 
 
-def _to(asked: list[Node], tasks: Mapping[str, int | None]) -> str:
+class _Prompt(NamedTuple):
+    """A text that is sent so often, evenly to each of the models; None if that isn't known yet."""
+
+    text: str
+    models: list[str]
+    calls: int | None
+
+
+def _prompts_of(node: Node, tasks: int | None) -> Iterator[_Prompt]:
+    """What a node's tasks send: their own prompt, and the one that scores what came of it."""
+    if node.kind == "prompt":
+        yield _Prompt(node.source, _models_of(node), tasks)
+    for fan in node.fan_out:
+        if isinstance(fan, Best) and isinstance(fan.score, Scoring):
+            yield _Prompt(fan.score.step.source, [fan.score.asked.name], tasks)
+
+
+def _to(prompts: list[_Prompt]) -> str:
     """How the calls are shared among the models: `: 6 to smollm2, 3 to openai:x`."""
     known: Counter[str] = Counter()
     unknown = set()
-    for node in asked:
-        names = _models_of(node)
-        count = tasks[node.name]
-        for name in names:
-            if count is None:
+    for prompt in prompts:
+        for name in prompt.models:
+            if prompt.calls is None:
                 unknown.add(name)
             else:
-                known[name] += count // len(names)
+                known[name] += prompt.calls // len(prompt.models)
     counts = {name: f"{known[name]}" for name in known if name not in unknown}
     counts |= dict.fromkeys(sorted(unknown), "?")
-    return f": {', '.join(f'{count} to {name}' for name, count in counts.items())}" if asked else ""
+    shares = ", ".join(f"{count} to {name}" for name, count in counts.items())
+    return f": {shares}" if prompts else ""
 
 
 def _models_of(node: Node) -> list[str]:

@@ -10,6 +10,7 @@ import random
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from nbflow.core.context import current_task, emit
@@ -108,19 +109,30 @@ def _own(value: Any, label: str) -> Any:
     return value[label] if isinstance(value, Mapping) and label in value else value
 
 
-def scoring(step: Step, asked: Model, settings: Settings) -> Callable[[Any], Any]:
-    """What scores a result by a prompt: the first number in the model's answer.
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """Scores a result by a prompt: the first number in the model's answer.
+
+    Args:
+        step: The prompt, with one placeholder for the result.
+        asked: The model.
+        settings: How it should answer.
 
     Raises:
-        ValueError: when called, if there is none.
+        ValueError: when called, if there is no number in the answer.
     """
-    (hole,) = step.inputs
 
-    async def score(result: Any) -> float:
-        answer = (await asked.ainvoke(fill(step.source, {hole: result}), settings)).content
-        number = _NUMBER.search(answer)
+    step: Step
+    asked: Model
+    settings: Settings
+
+    async def __call__(self, result: Any) -> float:
+        """The score of one result."""
+        (hole,) = self.step.inputs
+        message = await self.asked.ainvoke(fill(self.step.source, {hole: result}), self.settings)
+        if message.usage is not None:
+            emit(Kind.USAGE, **dataclasses.asdict(message.usage))
+        number = _NUMBER.search(message.content)
         if number is None:
-            raise ValueError(f"the answer of the score {step.name!r} has no number in it")
+            raise ValueError(f"the answer of the score {self.step.name!r} has no number in it")
         return float(number[0])
-
-    return score

@@ -18,7 +18,7 @@ from nbflow.core.topology import Mode, Node, Topology
 from nbflow.core.values import text_of
 from nbflow.errors import FlowError, nearest
 from nbflow.models import Model, default_model, model
-from nbflow.writing.asking import asking, filling, own_answers, scoring
+from nbflow.writing.asking import Scoring, asking, filling, own_answers
 from nbflow.writing.fan import fans_of
 from nbflow.writing.options import FlowOptions, SideBySide, flow_options
 from nbflow.writing.step import Step, ask, node, step_of
@@ -226,7 +226,7 @@ class Flow:
             return score.function
         asked = self._models_of(score)
         first = next(iter(asked.values())) if isinstance(asked, dict) else asked
-        return scoring(score, first, score.options.settings(self._options))
+        return Scoring(score, first, score.options.settings(self._options))
 
     def _varied(self) -> frozenset[str]:
         """The prompts that several models are asked."""

@@ -300,6 +300,14 @@ async def test_a_vote_returns_what_most_say_and_keeps_its_tally(start):
     assert outcome["dissenters"] == [1]
 
 
+async def test_a_vote_in_which_nobody_can_get_enough_samples_saves_the_rest(start):
+    answers = [("yes", 1), ("no", 1), ("yes", 10_000)]
+    run = await start(voting(answers, min_agreement=1.0), on_error=OnError.KEEP)
+    assert isinstance(run.errors["verdict"], NoAgreement)
+    assert run.record.groups["verdict"].outcome["saved"] == 1
+    assert run.record.tasks["verdict[2]"].unneeded
+
+
 async def test_a_vote_stops_as_soon_as_no_other_answer_can_win(start):
     answers = [("yes", 1), ("yes", 1), ("yes", 1), ("no", 10_000), ("no", 10_000)]
     run = await start(voting(answers))

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import weakref
+from contextlib import nullcontext
 
 import pytest
 
@@ -37,6 +38,25 @@ async def test_k_failures_are_k_visible_exceptions_in_one_short_error(start):
     assert sorted(error.args[0] for error in group.exceptions) == list(range(20))
     assert len(str(caught.value)) < 600
     assert len(run.errors) == 20
+
+
+async def test_k_failures_are_k_errors_of_a_run_that_keeps_them(start):
+    async def fails(n):
+        raise ValueError(n)
+
+    def failing(number):
+        async def fail():
+            await fails(number)
+
+        fail.__name__ = f"fail{number}"
+        return fail
+
+    each = node(fails, "ns", fan_out=(Each({"n": "ns"}),))
+    nodes = [each, *(node(failing(n)) for n in range(20))]
+    run = await start(*nodes, values={"ns": range(20)}, on_error=OnError.KEEP)
+    errors = run.errors
+    assert [error.args[0] for error in errors.pop("fails").exceptions] == list(range(20))
+    assert sorted(error.args[0] for error in errors.values()) == list(range(20))
 
 
 async def test_finally_blocks_run_exactly_once_and_async_cleanup_is_awaited(start):
@@ -168,6 +188,64 @@ async def test_a_timeout_around_a_run_is_not_swallowed_and_leaves_nothing(start)
     assert asyncio.all_tasks() == before
 
 
+async def test_a_cancel_of_the_task_that_awaits_a_run_is_not_swallowed(start, monkeypatch):
+    monkeypatch.setattr(attempt, "GRACE_SECONDS", 0.01)
+    began, release = asyncio.Event(), asyncio.Event()
+
+    async def swallows():
+        began.set()
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    async def caller():
+        await start(node(swallows))
+
+    task = asyncio.create_task(caller())
+    await began.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert task.cancelled()
+    release.set()
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("on_error", OnError)
+@pytest.mark.parametrize(
+    "how", ["by name", "its task by name", "by itself", "returning all the same"]
+)
+async def test_cancelled_is_never_reported_as_success(start, on_error, how):
+    began = asyncio.Event()
+
+    async def branch(n):
+        began.set()
+        if how == "by itself":
+            raise asyncio.CancelledError
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            if how != "returning all the same":
+                raise
+        return "done all the same"
+
+    async def quick():
+        return 1
+
+    each = node(branch, "ns", fan_out=(Each({"n": "ns"}),))
+    run = start(each, node(quick), values={"ns": [0]}, on_error=on_error)
+    await began.wait()
+    if how != "by itself":
+        run.cancel("branch[0]" if how == "its task by name" else "branch")
+    with nullcontext() if on_error is OnError.KEEP else pytest.raises(RunError):
+        await run
+    assert run.status in ("cancelled", "failed")
+    assert run.record.tasks["branch[0]"].state == "cancelled"
+    assert "branch" not in run.results
+
+
 async def test_a_retry_never_follows_a_cancel(start):
     attempts = 0
 
@@ -225,6 +303,72 @@ async def test_a_thousand_runs_leak_nothing(start):
     del references
     gc.collect()
     assert len(gc.get_objects()) - before < 500
+
+
+RUNS_BY_RSS = """
+import asyncio, gc
+import psutil
+from nbflow.core.fanout import Best, Each
+from nbflow.core.policies import OnError, Policy, Retry, RunOptions
+from nbflow.core.run import Run
+from nbflow.core.topology import Node, Topology
+from nbflow.core.vote import Vote
+
+class Page:
+    def __init__(self):
+        self.content = bytearray(50_000)
+async def page(): return Page()
+async def stream():
+    for n in range(20):
+        yield f"chunk {n}"
+def plain(page): return page
+async def fails(page): raise ValueError
+async def skipped(fails): pass
+async def slow(): await asyncio.sleep(60)
+async def step(n): return n
+async def verdict(): return "yes"
+async def first(verdict, slow): return verdict
+
+async def once():
+    nodes = [
+        Node("page", page), Node("plain", plain, ("page",)), Node("stream", stream),
+        Node("fails", fails, ("page",)), Node("skipped", skipped, ("fails",)),
+        Node("step", step, ("ns",), fan_out=(Each({"n": "ns"}), Vote(3))),
+        Node("verdict", verdict, fan_out=(Vote(5),)),
+        Node("slow", slow, policy=Policy(retry=Retry(1))),
+        Node("first", first, ("verdict", "slow"), wait=1),
+    ]
+    run = Run(Topology(nodes), {"ns": range(10)}, RunOptions(on_error=OnError.KEEP)).start()
+    await run
+    assert run.errors.keys() == {"fails"}, run
+
+async def times(count):
+    for _ in range(count):
+        await once()
+
+def rss():
+    gc.collect()
+    return psutil.Process().memory_info().rss
+
+with asyncio.Runner() as runner:
+    runner.run(times(200))
+    before = rss()
+    runner.run(times(1000))
+    print(rss() - before)
+"""
+
+
+def test_a_thousand_runs_leave_the_process_as_large_as_it_was():
+    """In a process of its own; a kept run has 130 kB, its topology alone 8 kB."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", RUNS_BY_RSS],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
+    )
+    grown_bytes = int(done.stdout)
+    assert grown_bytes < 6_000_000
 
 
 def test_no_warning_about_anything_never_awaited_or_retrieved():

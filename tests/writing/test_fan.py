@@ -128,6 +128,16 @@ async def test_a_prompt_may_score_and_its_first_number_counts():
     assert (await flow.arun())["a"] == "good"
 
 
+async def test_the_tokens_of_a_score_are_counted_too():
+    model = ScriptedModel(["one", "two"])
+    judge = ScriptedModel("7")
+    score = ask("Rate {text}", name="rating", model=judge)
+    without = await Flow(best(2, score=len)(ask("x", name="a"))).options(model=model).arun()
+    model = ScriptedModel(["one", "two"])
+    run = await Flow(best(2, score=score)(ask("x", name="a"))).options(model=model).arun()
+    assert without.usage["input_tokens"] < run.usage["input_tokens"]
+
+
 def test_a_score_reads_exactly_one_name():
     with pytest.raises(FlowError, match="one placeholder"):
         best(3, score=ask("{a} {b}", name="rating"))
@@ -298,3 +308,25 @@ def test_a_plan_says_what_is_not_known_before_it_runs():
     text = plan("[a] for d in docs\n{d}\n[b]\nx", "-m m", docs=source, m=A)
     assert "? (not known before it runs) model calls: ? to m1." in text
     assert drawn == []
+
+
+def test_a_prompt_that_scores_is_called_for_each_sample_in_a_plan():
+    score = ask("Rate {text}", name="rating", model=B)
+    drafted = best(3, score=score)(ask("Write!", name="draft", model=ScriptedModel("", name="m0")))
+    text = plan_text(Flow(drafted).prepare({}), {})
+    assert "6 model calls: 3 to m0, 3 to m1." in text
+    assert "3 tasks at most." in text
+    assert f"About {round(3 * len('Write!Rate {text}') / 4)} tokens" in text
+
+
+def test_a_function_whose_results_a_prompt_scores_has_calls_in_a_plan():
+    @best(2, score=ask("Rate {text}", name="rating", model=A))
+    @each(doc="docs")
+    def draft(doc):
+        return doc
+
+    run = Flow(draft).prepare({"docs": "abc"})
+    assert "2 model calls: 2 to m1." in plan_text(run, {"docs": ["a"]})
+    assert "? (not known before it runs) model calls: ? to m1." in plan_text(
+        run, {"docs": iter("abc")}
+    )
