@@ -10,17 +10,19 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import current_task
 from nbflow.core.events import Kind
-from nbflow.core.policies import RunOptions, backoff_seconds
+from nbflow.core.policies import RunOptions, Timeout
 from nbflow.core.states import State
 from nbflow.core.task import Task, Unit
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Mode
-from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
+
+if TYPE_CHECKING:
+    from nbflow.core.scheduler import Scheduler
 
 GRACE_SECONDS = 0.5
 """How long cancelled code may take to clean up before the run goes on without it."""
@@ -42,7 +44,7 @@ class Emitter(Protocol):
 
 
 async def attempts(
-    task: Task, inputs: Mapping[str, Any], options: RunOptions, emit: Emitter, turns: Turns
+    task: Task, inputs: Mapping[str, Any], options: RunOptions, scheduler: Scheduler
 ) -> tuple[Any, bool]:
     """Call a task's function, again after a failure if its policy says so.
 
@@ -53,19 +55,19 @@ async def attempts(
     retry = task.node.policy.retry or options.retry
     failed = 0
     while True:
-        attempt = task.attempt = Attempt(task, emit)
+        attempt = task.attempt = Attempt(task, scheduler)
         current_task.set(attempt)
         try:
             if timeout is None:
                 return await attempt.call(inputs)
-            return await attempt.call_within(inputs, timeout.seconds)
+            return await attempt.call_within(inputs, timeout)
         except Exception as error:
             failed += 1
             if task.cancelled or retry is None or not retry.wants_another(failed, error):
                 raise
-            delay = max(backoff_seconds(failed), turns.reserve(task))
+            delay = max(retry.delay_seconds(failed, error), scheduler.turns.reserve(task))
             data = {"attempt": failed + 1, "delay": delay, **error_data(error)}
-        emit(Kind.RETRYING, task, data)
+        scheduler.emit(Kind.RETRYING, task, data)
         await asyncio.sleep(delay)
 
 
@@ -74,18 +76,18 @@ class Attempt:
 
     Args:
         task: What is attempted.
-        emit: Records a fact about the task.
+        scheduler: Whose task it is.
     """
 
-    __slots__ = ("__weakref__", "_emit", "_loop", "_on_cancel", "cancelled", "closed", "task")
+    __slots__ = ("__weakref__", "_on_cancel", "cancelled", "closed", "loop", "scheduler", "task")
 
-    def __init__(self, task: Task, emit: Emitter) -> None:
+    def __init__(self, task: Task, scheduler: Scheduler) -> None:
         self.task = task
+        self.scheduler = scheduler
+        self.loop = asyncio.get_running_loop()
         self.cancelled = False
         self.closed = False
         """True once nobody wants to hear of it: it was given up, and another may be running."""
-        self._emit = emit
-        self._loop = asyncio.get_running_loop()
         self._on_cancel: tuple[Callable[[], object], ...] = ()
 
     @property
@@ -100,20 +102,20 @@ class Attempt:
 
     def emit(self, kind: Kind, data: dict[str, Any]) -> None:
         """Record a fact about the task, from any thread; too late is silently too late."""
-        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - the quick way to ask
+        if asyncio._get_running_loop() is self.loop:  # noqa: SLF001 - the quick way to ask
             self._emit_if_wanted(kind, data)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
+        elif not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
 
     def _emit_if_wanted(self, kind: Kind, data: dict[str, Any]) -> None:
         if self.task.state is State.RUNNING and not self.closed:
-            self._emit(kind, self.task, data)
+            self.scheduler.emit(kind, self.task, data)
 
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have `callback` called once this is cancelled; returns the way to take it back."""
         self._on_cancel += (callback,)
         if self.cancelled:
-            self._loop.call_soon_threadsafe(callback)
+            self.loop.call_soon_threadsafe(callback)
 
         def forget() -> None:
             self._on_cancel = tuple(kept for kept in self._on_cancel if kept is not callback)
@@ -126,19 +128,19 @@ class Attempt:
         for callback in self._on_cancel:
             callback()
 
-    async def call_within(self, inputs: Mapping[str, Any], seconds: float) -> tuple[Any, bool]:
+    async def call_within(self, inputs: Mapping[str, Any], timeout: Timeout) -> tuple[Any, bool]:
         """Call the node's function once, and give it up when it takes too long.
 
         Given up, it is cancelled; if it doesn't stop in `GRACE_SECONDS` it is left to itself and
         nothing that it still does is heard of. A thread can't be stopped: it always runs on.
 
         Raises:
-            TimeoutError: it took longer than `seconds`.
+            TimeoutError: it took longer than that, unless the timeout raises something else.
         """
         call = asyncio.ensure_future(self.call(inputs))
         call.add_done_callback(_take_exception)
         try:
-            await asyncio.wait({call}, timeout=seconds)
+            await asyncio.wait({call}, timeout=timeout.seconds)
             if call.done():
                 return call.result()
             self.cancel()
@@ -147,7 +149,7 @@ class Attempt:
                 call.cancel()
                 await asyncio.wait({call}, timeout=GRACE_SECONDS)
                 self.closed = True
-        raise TimeoutError(f"it took longer than {seconds:g} s")
+        raise timeout.error(self.node)
 
     async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
         """Call the node's function once, and have its result judged if its group wants that.
@@ -189,14 +191,14 @@ class Attempt:
 
     async def _consume(self, chunks: AsyncIterable[Any]) -> Any:
         kept = []
-        due = self._loop.time() + TURN_SECONDS
+        due = self.loop.time() + TURN_SECONDS
         try:
             async for chunk in chunks:
                 kept.append(chunk)
                 self.emit(Kind.CHUNK, {"text": chunk if isinstance(chunk, str) else text_of(chunk)})
-                if self._loop.time() > due:  # one that never waits would keep the loop to itself
+                if self.loop.time() > due:  # one that never waits would keep the loop to itself
                     await asyncio.sleep(0)
-                    due = self._loop.time() + TURN_SECONDS
+                    due = self.loop.time() + TURN_SECONDS
         finally:
             close = getattr(chunks, "aclose", None)
             if close is not None:  # its clean-up runs now, not when it is collected

@@ -32,16 +32,24 @@ class Timeout:
 
     Args:
         seconds: More than 0.
+        raises: Makes the exception of an attempt that took longer, of the node's name and of this.
 
     Raises:
         ValueError: a number that makes no sense.
     """
 
     seconds: float
+    raises: Callable[[str, Timeout], Exception] | None = None
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:
             raise ValueError(f"timeout must be a positive number of seconds, not {self.seconds!r}")
+
+    def error(self, node: str) -> Exception:
+        """What an attempt at a node raises that took longer."""
+        if self.raises is not None:
+            return self.raises(node, self)
+        return TimeoutError(f"it took longer than {self.seconds:g} s")
 
 
 def always(_error: Exception) -> bool:
@@ -71,6 +79,10 @@ class Retry:
     def wants_another(self, failed: int, error: Exception) -> bool:
         """Whether to try again, after so many failed attempts, the last with this error."""
         return failed <= self.retries and self.on(error)
+
+    def delay_seconds(self, failed: int, error: Exception) -> float:  # noqa: ARG002 - for others
+        """How long to wait before that, in seconds."""
+        return backoff_seconds(failed)
 
 
 @dataclass(frozen=True, slots=True)

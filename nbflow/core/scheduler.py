@@ -23,6 +23,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from typing import Any
 
 from nbflow.core import attempt as attempting
@@ -104,6 +105,7 @@ class Scheduler:
         self._lost_names: set[str] = set()
         self._stopping = False
         self._loop = asyncio.get_running_loop()
+        self._context = copy_context()  # what one task sets there is nothing to the next
         self._idle: asyncio.Future[None] = self._loop.create_future()
 
     # The life of the run
@@ -201,7 +203,9 @@ class Scheduler:
 
     def _start(self, task: Task) -> None:
         self.begin(task, _FIRST)
-        task.asyncio_task = self._loop.create_task(self._execute(task), name=task.id)
+        task.asyncio_task = self._loop.create_task(
+            self._execute(task), name=task.id, context=self._context.copy()
+        )
 
     async def _execute(self, task: Task) -> None:
         """Run one task to its end. Never raises: how it ended is told by settling it."""
@@ -211,7 +215,7 @@ class Scheduler:
             return
         try:
             inputs = self.inputs_of(task)
-            result, streamed = await attempts(task, inputs, self._options, self.emit, self.turns)
+            result, streamed = await attempts(task, inputs, self._options, self)
             data: Mapping[str, Any] = _NOTHING
             if not streamed and result is not None:
                 data = {"text": text_of(result)}

@@ -68,7 +68,7 @@ async def _first(says, slow):
 
 
 async def test_every_event_is_plain_data_that_json_can_hold(start, monkeypatch):
-    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.policies.backoff_seconds", lambda _attempt: 0)
     events, _ = await eventful(start)
     assert {event.kind for event in events} == set(Kind)
     for event in events:
@@ -76,7 +76,7 @@ async def test_every_event_is_plain_data_that_json_can_hold(start, monkeypatch):
 
 
 async def test_an_event_says_whose_it_is_and_when_it_was(start, monkeypatch):
-    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.policies.backoff_seconds", lambda _attempt: 0)
     events, run = await eventful(start)
     assert {event.run for event in events} == {run.id}
     assert [event.seq for event in events] == list(range(len(events)))

@@ -207,7 +207,7 @@ async def test_jobs_limits_how_many_tasks_run_at_once(start):
 
 
 async def test_a_failed_attempt_is_followed_by_as_many_as_its_policy_says(start, monkeypatch):
-    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.policies.backoff_seconds", lambda _attempt: 0)
     attempts = []
 
     async def flaky():
@@ -233,7 +233,7 @@ async def test_an_attempt_that_takes_too_long_fails_with_its_timeout(start):
 
 async def test_what_a_given_up_attempt_still_says_is_not_heard(start, monkeypatch):
     monkeypatch.setattr("nbflow.core.attempt.GRACE_SECONDS", 0.01)
-    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.policies.backoff_seconds", lambda _attempt: 0)
     release, late = asyncio.Event(), asyncio.Event()
     attempts = []
 

@@ -260,7 +260,7 @@ async def test_a_retry_never_follows_a_cancel(start):
 
 
 async def test_only_errors_that_the_predicate_wants_are_retried(start, monkeypatch):
-    monkeypatch.setattr("nbflow.core.attempt.backoff_seconds", lambda _attempt: 0)
+    monkeypatch.setattr("nbflow.core.policies.backoff_seconds", lambda _attempt: 0)
     attempts = []
 
     async def step():
