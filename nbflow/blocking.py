@@ -9,15 +9,18 @@ from __future__ import annotations
 import _thread
 import asyncio
 import contextlib
+import contextvars
 import os
 import signal
 import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import aclosing, contextmanager
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -65,6 +68,86 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         if interrupts:
             raise KeyboardInterrupt from None
         raise
+
+
+def iterate(make: Callable[[], AsyncGenerator[list[T], None]]) -> Iterator[T]:
+    """Iterate over what an async iterator yields, whether or not a loop is running here.
+
+    Without one, it is iterated in a thread: it goes on while the caller works on an element. With
+    one, it goes on whenever the loop does. A caller who stops early closes it.
+
+    Args:
+        make: Makes the iterator, of lists: of as many elements as there are at once.
+
+    Raises:
+        KeyboardInterrupt: as `run`.
+        Exception: whatever the iterator raises.
+
+    Example:
+        >>> async def two():
+        ...     yield ["a", "b"]
+        ...     yield ["c"]
+        >>> list(iterate(two))
+        ['a', 'b', 'c']
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _iterated_in_thread(make)
+    return _iterated_here(make)
+
+
+def _iterated_here(make: Callable[[], AsyncGenerator[list[T], None]]) -> Iterator[T]:
+    batches = make()
+
+    async def following() -> list[T] | None:
+        return await anext(batches, None)
+
+    async def close() -> None:
+        await batches.aclose()
+
+    try:
+        while (batch := run(following())) is not None:
+            yield from batch
+    finally:
+        run(close())
+
+
+def _iterated_in_thread(make: Callable[[], AsyncGenerator[list[T], None]]) -> Iterator[T]:
+    batches: SimpleQueue[list[T] | None] = SimpleQueue()
+    stops: list[Callable[[], object]] = []
+    ended: list[BaseException] = []
+
+    async def drain() -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        loop = asyncio.get_running_loop()
+        stops.append(lambda: loop.is_closed() or loop.call_soon_threadsafe(task.cancel))
+        batches.put([])
+        async with aclosing(make()) as closing:
+            async for batch in closing:
+                batches.put(batch)
+
+    def drained() -> None:
+        try:
+            run(drain())
+        except BaseException as error:  # noqa: BLE001 - raised again where the elements are wanted
+            ended.append(error)
+        batches.put(None)
+
+    start_in_thread(partial(contextvars.copy_context().run, drained))
+    batch: list[T] | None = batches.get()
+    try:
+        while batch is not None:
+            yield from batch
+            batch = batches.get()
+    finally:
+        for stop in stops:
+            stop()
+        while batch is not None:
+            batch = batches.get()
+    if ended:
+        raise ended[0]
 
 
 def _close(runner: asyncio.Runner) -> None:

@@ -3,8 +3,13 @@
 ```
 NbflowError
 ├── FlowError            a flow that can't be: cycle, unknown input, duplicate name
-│   └── CellError        the same, at a line and column of a %%fanout cell
+│   ├── CellError        the same, at a line and column of a %%fanout cell
+│   └── GraphError       a StateGraph that can't be; also a ValueError
 ├── ModelError           a model that can't be found, loaded, reached or paid
+├── InvalidUpdateError   updates of a graph's state that contradict each other, or are none
+├── EmptyInputError      a graph was given nothing that its state has a place for
+├── GraphRecursionError  a graph went round in a loop too often; also a RecursionError
+├── NodeTimeoutError     a node of a graph, or a task, took longer than its timeout
 ├── RunError             a run ended and not every branch succeeded
 └── RunCancelled         a run was cancelled, or its cell interrupted
 ```
@@ -53,6 +58,34 @@ class CellError(FlowError):
         self.line = line
         self.column = column
         self.text = text
+
+
+class GraphError(FlowError, ValueError):
+    """A StateGraph that can't be: a node that is unknown, can't be reached or is there twice."""
+
+
+class InvalidUpdateError(NbflowError):
+    """Updates of a graph's state that contradict each other, or aren't updates at all."""
+
+
+class EmptyInputError(NbflowError):
+    """A graph was given nothing that its state has a place for."""
+
+
+class GraphRecursionError(NbflowError, RecursionError):
+    """A graph went on for more steps than its `recursion_limit` allows."""
+
+
+class NodeTimeoutError(NbflowError):
+    """A node of a graph, or a task, took longer than its timeout.
+
+    No `TimeoutError`, which is an `OSError`: a `RetryPolicy` tries again by default.
+    """
+
+    def __init__(self, node: str, timeout: float) -> None:
+        super().__init__(f"node {node!r} took longer than its timeout of {timeout:g} s.")
+        self.node = node
+        self.timeout = timeout
 
 
 class ModelError(NbflowError):
