@@ -128,7 +128,7 @@ class Attempt:
         for callback in self._on_cancel:
             callback()
 
-    async def call_within(self, inputs: Mapping[str, Any], timeout: Timeout) -> tuple[Any, bool]:
+    async def call_within(self, inputs: Mapping[str, Any], limit: Timeout) -> tuple[Any, bool]:
         """Call the node's function once, and give it up when it takes too long.
 
         Given up, it is cancelled; if it doesn't stop in `GRACE_SECONDS` it is left to itself and
@@ -140,7 +140,7 @@ class Attempt:
         call = asyncio.ensure_future(self.call(inputs))
         call.add_done_callback(_take_exception)
         try:
-            await asyncio.wait({call}, timeout=timeout.seconds)
+            await asyncio.wait({call}, timeout=limit.seconds)
             if call.done():
                 return call.result()
             self.cancel()
@@ -149,7 +149,7 @@ class Attempt:
                 call.cancel()
                 await asyncio.wait({call}, timeout=GRACE_SECONDS)
                 self.closed = True
-        raise timeout.error(self.node)
+        raise limit.error(self.node)
 
     async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
         """Call the node's function once, and have its result judged if its group wants that.

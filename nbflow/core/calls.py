@@ -71,6 +71,13 @@ class Calls:
         self._wait_for(call, after)
         return call
 
+    def never(self, node: Node) -> None:
+        """Say of a node that it isn't called."""
+        if node.name not in self.by_node:
+            call = Call(node.name, node, (), 0, _nothing, None, _nothing)
+            self._scheduler.add(call)
+            self._scheduler.skip(call, [])
+
     def _wait_for(self, call: Call, others: Iterable[Call]) -> None:
         for other in others:
             if not other.state.is_final:
@@ -140,6 +147,10 @@ class Calls:
     def errors(self) -> Mapping[str, BaseException]:
         """What failed and nobody was told of, by task id."""
         return {call.id: call.error for call in self._failed if call.error and not call.handled}
+
+
+def _nothing(*_args: object) -> None:
+    """What a call does that never is."""
 
 
 def _data_of(call: Call) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Mapping
 from typing import Any, ClassVar
 
 from nbflow.core.endings import cancelled_message, failed_message
@@ -69,6 +69,9 @@ class Run:
     wait_for: ClassVar[Callable[[Coroutine[Any, Any, Run]], Run]]
     """The sync door: runs a coroutine to its end; the layer above brings it."""
 
+    exporter: ClassVar[Callable[[Any, str], str]]
+    """Writes what a run was started from as another program; the export layer brings it."""
+
     watchers: ClassVar[list[Callable[[Run], None]]] = []
     """Called with every run of this process as it starts, before its first event."""
 
@@ -88,6 +91,8 @@ class Run:
         self.id = secrets.token_hex(4)
         self.record = RunRecord(id=self.id, name=name)
         self.topology = topology
+        self.origin: Any = None
+        """What it was started from, such as a flow."""
         self._values = values
         self._options = options
         self._shown_values = dict(shown_values or {})
@@ -209,6 +214,16 @@ class Run:
             raise RuntimeError(f"run {self.id} has not been started")
         return self._scheduler.spawn(node, function, **how)
 
+    def never(self, node: Node) -> None:
+        """Say of a node that may have been spawned that it isn't: it is skipped."""
+        if self._scheduler is not None:
+            self._scheduler.calls.never(node)
+
+    def cancel_calls(self, calls: Iterable[Call]) -> None:
+        """Cancel calls that nobody needs any more; only on the run's event loop."""
+        if self._scheduler is not None:
+            self._scheduler.cancel_units(calls, unneeded=True)
+
     async def ended(self) -> Run:
         """Wait for the end and raise nothing, whatever the end; cancelling it cancels the run."""
         if self._main is None:
@@ -271,7 +286,7 @@ class Run:
 
     def again(self) -> Run:
         """The run that a retry of this one is, not started yet."""
-        return Run(
+        run = Run(
             self.topology,
             self._values,
             self._options,
@@ -280,6 +295,16 @@ class Run:
             describe=self._describe,
             retries=self,
         )
+        run.origin = self.origin
+        return run
+
+    def export(self, target: str) -> str:
+        """The flow of the run as the source of a LangGraph program, as `Flow.export` has it.
+
+        Raises:
+            FlowError: there is no such target, or the run has no flow that could be exported.
+        """
+        return Run.exporter(self.origin, target)
 
     def kept(self) -> Kept:
         """What a retry of this run needn't do again.

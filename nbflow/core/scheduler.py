@@ -353,7 +353,7 @@ class Scheduler:
             self.calls.cancel_calls_of(task)
 
     def _call_ended(self, call: Call, result: Any, error: BaseException | None) -> None:
-        if error is not None and call.caller is None:
+        if error is not None and call.caller is None and not call.handled:
             call.handled = True
             self.errors[call.id] = error
             if self._options.on_error is OnError.STOP and not self._stopping:

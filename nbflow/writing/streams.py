@@ -72,7 +72,7 @@ class Session:
         namespace: Where this graph is within the outermost one.
     """
 
-    def __init__(  # noqa: PLR0917 - what an invocation is made of
+    def __init__(
         self,
         modes: Iterable[str] = (),
         config: Config | None = None,
