@@ -9,6 +9,7 @@ NbflowError
 ├── InvalidUpdateError   updates of a graph's state that contradict each other, or are none
 ├── EmptyInputError      a graph was given nothing that its state has a place for
 ├── GraphRecursionError  a graph went round in a loop too often; also a RecursionError
+├── ParentCommand        a graph spoke to the graph around it, and there is none
 ├── NodeTimeoutError     a node of a graph, or a task, took longer than its timeout
 ├── RunError             a run ended and not every branch succeeded
 └── RunCancelled         a run was cancelled, or its cell interrupted
@@ -74,6 +75,14 @@ class EmptyInputError(NbflowError):
 
 class GraphRecursionError(NbflowError, RecursionError):
     """A graph went on for more steps than its `recursion_limit` allows."""
+
+
+class ParentCommand(NbflowError):  # noqa: N818 - LangGraph's name
+    """A graph spoke to the graph around it, and there is none: `Command(graph=Command.PARENT)`."""
+
+    def __init__(self, commands: list[Any]) -> None:
+        super().__init__(f"there is no graph around this one to follow {commands!r}.")
+        self.commands = commands
 
 
 class NodeTimeoutError(NbflowError):

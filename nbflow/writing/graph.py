@@ -326,9 +326,9 @@ class StateGraph:
 
 def _name_of(action: Any) -> str:
     name = getattr(action, "name", None) or getattr(action, "__name__", None)
-    if not isinstance(name, str):
+    if isinstance(action, functools.partial) and name is None:
         raise GraphError(f"Node name must be provided: {action!r} has none of its own.")
-    return name
+    return name if isinstance(name, str) else type(action).__name__
 
 
 def _hints_of(action: Any) -> dict[str, Any]:

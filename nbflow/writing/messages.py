@@ -6,6 +6,7 @@ other libraries stay what they are.
 
 from __future__ import annotations
 
+import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +71,8 @@ def message_of(value: Any) -> Any:
         >>> message.type, message.content
         ('human', 'hello')
     """
+    if convert := getattr(sys.modules.get("langchain_core.messages"), "convert_to_messages", None):
+        [value] = convert([value])  # who has imported LangChain expects its messages
     if hasattr(value, "content"):
         if getattr(value, "id", None) is None:
             value.id = str(uuid.uuid4())
@@ -79,11 +82,16 @@ def message_of(value: Any) -> Any:
     if isinstance(value, Mapping) and "content" in value:
         role = str(value.get("role", value.get("type", "human")))
         id_ = str(value.get("id") or uuid.uuid4())
-        return Message(value["content"], _TYPES.get(role, role), id_)
+        return Message(value["content"], _TYPES.get(role) or role, id_)
     if isinstance(value, Sequence) and len(value) == 2:  # noqa: PLR2004 - role and text
         role, content = value
         return Message(content, _TYPES.get(role, role))
     raise TypeError(f"{value!r} is no message: give a text, a pair of role and text, or a dict.")
+
+
+def is_message(value: Any) -> bool:
+    """Whether it is a message, of this library or of another."""
+    return hasattr(value, "content") and hasattr(value, "type") and hasattr(value, "id")
 
 
 def add_messages(left: Any, right: Any) -> list[Any]:

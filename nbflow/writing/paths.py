@@ -79,13 +79,39 @@ def ancestors(successors: Edges) -> list[int]:
     return before
 
 
-def loops(successors: Edges, back: set[tuple[int, int]]) -> list[int | None]:
+def lead_on(before: list[int], node: int, targets: int) -> None:
+    """Add edges to a graph without loops, leaving out those that lead back.
+
+    Args:
+        before: For each node, the set of those from which one can come to it; changed.
+        node: Where the edges begin.
+        targets: The set of nodes where they end.
+
+    Example:
+        >>> before = ancestors([[1], [], []])
+        >>> lead_on(before, 1, 0b101)
+        >>> [bin(nodes) for nodes in before]
+        ['0b0', '0b1', '0b11']
+    """
+    ahead = targets & ~before[node] & ~(1 << node)
+    if ahead:
+        own = before[node] | 1 << node
+        for other, nodes in enumerate(before):
+            if nodes & ahead or ahead >> other & 1:
+                before[other] |= own
+
+
+def loops(successors: Edges, before: Sequence[int]) -> list[int | None]:
     """For each node, the loop that it is in, or that all ways to it come from; None for no loop.
 
     A loop is named by a number: of the nodes that can all come to each other.
 
+    Args:
+        successors: All edges.
+        before: For each node, the set of those from which one can come to it without going back.
+
     Example:
-        >>> loops([[1], [2, 3], [1], []], {(2, 1)})
+        >>> loops([[1], [2, 3], [1], []], [0b0, 0b1, 0b11, 0b11])
         [None, 0, 0, 0]
     """
     scope: list[int | None] = [None] * len(successors)
@@ -96,8 +122,7 @@ def loops(successors: Edges, back: set[tuple[int, int]]) -> list[int | None]:
     for node, targets in enumerate(successors):
         for target in targets:
             predecessors[target].add(node)
-    forward = [[t for t in targets if (n, t) not in back] for n, targets in enumerate(successors)]
-    for node in order(forward):
+    for node in sorted(range(len(successors)), key=lambda node: before[node].bit_count()):
         if scope[node] is None:
             scopes = {scope[source] for source in predecessors[node]}
             scope[node] = scopes.pop() if len(scopes) == 1 else None

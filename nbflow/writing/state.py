@@ -113,8 +113,8 @@ def _reducer_of(hint: Any) -> Reducer | None:
     if many or len(positional) <= 2 <= len(takes):  # noqa: PLR2004 - the old and the new value
         return last  # type: ignore[no-any-return]
     raise GraphError(
-        f"the reducer {getattr(last, '__name__', last)!s} takes {len(positional)} arguments; it "
-        "must take 2, the value so far and the update: Annotated[list, operator.add]."
+        f"Invalid reducer: {getattr(last, '__name__', last)!s} takes {len(positional)} arguments; "
+        "it must take 2, the value so far and the update: Annotated[list, operator.add]."
     )
 
 

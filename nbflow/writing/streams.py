@@ -7,12 +7,14 @@ the business of `graph` and `func`, which subclass `Invocable`.
 from __future__ import annotations
 
 import asyncio
+import copy
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, Self, TypeAlias
 
 from nbflow import blocking
 from nbflow.core.run import Run
@@ -110,6 +112,14 @@ class Invocable(ABC):
     """What can be invoked and streamed: a compiled graph or an entrypoint."""
 
     name: str
+    config: Config = MappingProxyType({})
+    """What every invocation's config begins with."""
+
+    def with_config(self, config: Config | None = None, **more: Any) -> Self:
+        """The same, with a config that every invocation begins with."""
+        bound = copy.copy(self)
+        bound.config = {**self.config, **(config or {}), **more}
+        return bound
 
     @abstractmethod
     def begin(self, input: Any, session: Session) -> Run:  # noqa: A002 - LangGraph's word
@@ -127,6 +137,7 @@ class Invocable(ABC):
         return self._begun(input, Session((), config, context))
 
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
+        session.config = {**self.config, **session.config}
         token = current_session.set(session)
         try:
             return self.begin(input, session)

@@ -26,9 +26,15 @@ from nbflow.core.task import Call, Task
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Mode, Node, Topology
 from nbflow.core.values import text_of
-from nbflow.errors import EmptyInputError, GraphRecursionError, InvalidUpdateError, nearest
+from nbflow.errors import (
+    EmptyInputError,
+    GraphRecursionError,
+    InvalidUpdateError,
+    ParentCommand,
+    nearest,
+)
 from nbflow.writing import paths
-from nbflow.writing.messages import MessageChunk
+from nbflow.writing.messages import MessageChunk, is_message
 from nbflow.writing.state import ROOT, History, Outcome, Visit, outcome_of
 from nbflow.writing.streams import Session
 from nbflow.writing.types import Command, Send, TimeoutPolicy, policy_of
@@ -57,10 +63,9 @@ class Map:
         names = self.names = [START, *graph.nodes]
         self.number = {name: index for index, name in enumerate(names)}
         ways = [[self.number[e] for e in graph.successors[n] if e != END] for n in names]
-        self.back = paths.back_edges(ways, 0)
-        forward = [[t for t in ts if (n, t) not in self.back] for n, ts in enumerate(ways)]
-        self.before = paths.ancestors(forward)
-        self.loop = paths.loops(ways, self.back) if self.back else [None] * len(names)
+        self.before = self._before(graph)
+        """For each node, those from which one can come to it without going back in a loop."""
+        self.loop = paths.loops(ways, self.before)
         self.members: Counter[int] = Counter()
         """The nodes of each loop, as a set."""
         for index, loop in enumerate(self.loop):
@@ -74,6 +79,29 @@ class Map:
         self.router = Node(
             f"{prefix}{START}", _never, mode=_mode_of(None, graph.branches.get(START))
         )
+
+    def _before(self, graph: CompiledStateGraph) -> list[int]:
+        """Plain edges go on; of those that decide, the ones to where one has come from go back."""
+        number = self.number
+        pairs = [*graph.edges, *((s, end) for starts, end in graph.waiting_edges for s in starts)]
+        plain: list[list[int]] = [[] for _ in self.names]
+        for start, end in pairs:
+            if end != END:
+                plain[number[start]].append(number[end])
+        back = paths.back_edges(plain, 0)
+        forward = [[t for t in ts if (n, t) not in back] for n, ts in enumerate(plain)]
+        before = paths.ancestors(forward)
+        deciding = []
+        for start in self.names:
+            ends = [e for e, decides in graph.successors[start].items() if decides and e != END]
+            deciding.append((len(ends), number[start], sum(1 << number[end] for end in ends)))
+        for _, node, targets in sorted(deciding):  # those that may lead anywhere come last
+            paths.lead_on(before, node, targets)
+        return before
+
+    def leads_back(self, source: int, target: int) -> bool:
+        """Whether that way leads to where one has come from."""
+        return source == target or bool(self.before[source] >> target & 1)
 
     def _node(self, graph: CompiledStateGraph, prefix: str, name: str) -> Node:
         spec = graph.nodes[name]
@@ -142,7 +170,8 @@ def input_update(graph: CompiledStateGraph, input: Any) -> Outcome:  # noqa: A00
         InvalidUpdateError: it is no record of keys.
     """
     outcome = outcome_of("the input", input, graph.input.types)
-    if not outcome.update and not outcome.gotos:
+    is_empty = input is None or input == {}
+    if is_empty or (isinstance(input, Mapping) and not outcome.update):
         keys = ", ".join(repr(key) for key in graph.input.types)
         raise EmptyInputError(f"the input is {input!r}; give some of these keys: {keys}.")
     return outcome
@@ -150,8 +179,19 @@ def input_update(graph: CompiledStateGraph, input: Any) -> Outcome:  # noqa: A00
 
 def _tell_messages(session: Session, event: Event) -> None:
     if event.kind is Kind.CHUNK:
-        data = {"langgraph_node": event.node, "langgraph_task": event.task}
-        session.put("messages", (MessageChunk(event.data["text"], f"run-{event.task}"), data))
+        chunk = MessageChunk(event.data["text"], f"run-{event.run}-{event.task}")
+        session.put("messages", (chunk, _metadata(event.node or "", None, session)))
+
+
+def _metadata(node: str, step: int | None, session: Session) -> dict[str, Any]:
+    """What is said of a message: where it comes from, and what the config says."""
+    return {
+        **session.config.get("metadata", {}),
+        "langgraph_step": step,
+        "langgraph_node": node,
+        "langgraph_triggers": (f"branch:to:{node}",),
+        "tags": session.config.get("tags", []),
+    }
 
 
 @dataclass(slots=True)
@@ -237,14 +277,21 @@ class Traffic:
         self._calls: set[Call] = set()
         self._failures: list[BaseException] = []
         self._left = False
+        self._heard: set[Any] = set()
+        """The ids of the messages that were streamed, or given."""
         limit = session.config.get("recursion_limit")
-        self._limit = limit or (RECURSION_LIMIT if self._map.back else None)
+        self._limit = limit or (RECURSION_LIMIT if self._map.members else None)
         self._is_over = False
 
     def enter(self, outcome: Outcome) -> None:
         """Begin with what the input writes."""
         first = self._history.first
         first.update = outcome.update
+        self._heard.update(
+            getattr(message, "id", None)
+            for _, value in outcome.update
+            for message in (value if isinstance(value, list) else [value])
+        )
         self._show_values(first.step)
         branches = self._graph.branches.get(START, {})
         start = Moving(first, _START_SPEC, outcome=outcome)
@@ -276,7 +323,7 @@ class Traffic:
         source, loop = self._map.number[moving.name], self._map.loop
         if loop[target] is None or loop[target] != loop[source]:
             return 0
-        return moving.round + ((source, target) in self._map.back)
+        return moving.round + self._map.leads_back(source, target)
 
     def _lead(self, moving: Moving, end: str) -> None:
         target = self._map.number[end]
@@ -403,8 +450,11 @@ class Traffic:
     def _in_thread(self, moving: Moving) -> Any:
         callee = moving.spec.callee
         assert callee is not None
-        given = callee.given(self._session)
-        returned = callee.function(self._read(moving), **given)
+        state = self._read(moving)
+        try:
+            returned = callee.function(state, **callee.given(self._session))
+        except ParentCommand as upwards:  # of a graph that it has invoked
+            returned = list(upwards.commands)
         self._take(moving, returned)
         for branch in self._branches_of(moving):
             state = self._state_after(moving, branch)
@@ -416,7 +466,11 @@ class Traffic:
         callee = moving.spec.callee
         assert callee is not None
         extra = {"error": _NodeError(moving.name, moving.error)} if moving.error else {}
-        returned = await _called(callee, self._read(moving), self._session, extra)
+        state = self._read(moving)
+        try:
+            returned = await _called(callee, state, self._session, extra)
+        except ParentCommand as upwards:  # of a graph that it has invoked
+            returned = list(upwards.commands)
         self._take(moving, returned)
         await self._decide(moving)
         return _shown(returned)
@@ -568,15 +622,31 @@ class Traffic:
 
     def _leave(self, commands: tuple[Command[Any], ...]) -> None:
         """A node has spoken to the graph around this one: this one is over."""
-        self._session.result = [replace(command, graph=None) for command in commands]
+        own = [replace(command, graph=None) for command in commands]
+        if self._caller is None:
+            self._session.error = ParentCommand(own)
+        self._session.result = own
         self._stop()
 
     def _tell_result(self, moving: Moving) -> None:
         if moving.spec is _START_SPEC:
             return
-        written = _written(moving.outcome.update, self._graph.output.types)
+        written = _written(moving.outcome.update, self._graph.state.types)
         self._session.put("updates", {moving.name: written})
+        if "messages" in self._session.modes:
+            self._tell_written(moving)
         self._tell_end(moving, {"error": None, "result": dict(moving.outcome.update)})
+
+    def _tell_written(self, moving: Moving) -> None:
+        """Stream the messages that a node has written into the state, each once."""
+        about = _metadata(moving.name, moving.visit.step, self._session)
+        for _, value in moving.outcome.update:
+            for message in value if isinstance(value, list | tuple) else [value]:
+                id_ = getattr(message, "id", None)
+                if not is_message(message) or (id_ is not None and id_ in self._heard):
+                    continue
+                self._heard.add(id_)
+                self._session.put("messages", (message, about))
 
     def _tell_error(self, moving: Moving, error: BaseException | None) -> None:
         if moving.spec is not _START_SPEC:
