@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbflow import blocking
+from nbflow.core.context import emit
+from nbflow.core.events import Kind
 from nbflow.errors import ModelError, nearest
 
 MAX_SEED = 2**32 - 1
@@ -153,7 +155,7 @@ class Model(ABC):
         return self.generate(prompt, settings.replace(**changes))
 
     async def ainvoke(self, prompt: str, settings: Settings = DEFAULTS, **changes: Any) -> Message:
-        """The whole answer to a prompt.
+        """The whole answer to a prompt. In a branch, its pane shows the answer as it comes.
 
         Raises:
             ModelError: as `astream`.
@@ -164,10 +166,14 @@ class Model(ABC):
             async for chunk in chunks:
                 text.append(chunk.content)
                 usage = chunk.usage or usage
+                if chunk.content:
+                    emit(Kind.CHUNK, text=chunk.content)
+        if usage is not None:
+            emit(Kind.USAGE, **dataclasses.asdict(usage))
         return Message("".join(text), usage)
 
     def invoke(self, prompt: str, settings: Settings = DEFAULTS, **changes: Any) -> Message:
-        """The whole answer to a prompt, for code that can't await; works inside a running loop too.
+        """The whole answer, as `ainvoke`, for code that can't await; works in a running loop too.
 
         Raises:
             ModelError: as `astream`.

@@ -129,10 +129,14 @@ class Scoring:
     async def __call__(self, result: Any) -> float:
         """The score of one result."""
         (hole,) = self.step.inputs
-        message = await self.asked.ainvoke(fill(self.step.source, {hole: result}), self.settings)
-        if message.usage is not None:
-            emit(Kind.USAGE, **dataclasses.asdict(message.usage))
-        number = _NUMBER.search(message.content)
+        text = ""  # not `ainvoke`: it would show the answer in the sample's pane
+        prompt = fill(self.step.source, {hole: result})
+        async with aclosing(self.asked.astream(prompt, self.settings)) as messages:
+            async for message in messages:
+                text += message.content
+                if message.usage is not None:
+                    emit(Kind.USAGE, **dataclasses.asdict(message.usage))
+        number = _NUMBER.search(text)
         if number is None:
             raise ValueError(f"the answer of the score {self.step.name!r} has no number in it")
         return float(number[0])

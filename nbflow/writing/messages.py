@@ -85,7 +85,7 @@ def message_of(value: Any) -> Any:
         return Message(value["content"], _TYPES.get(role) or role, id_)
     if isinstance(value, Sequence) and len(value) == 2:  # noqa: PLR2004 - role and text
         role, content = value
-        return Message(content, _TYPES.get(role, role))
+        return Message(content, _TYPES.get(str(role), str(role)))
     raise TypeError(f"{value!r} is no message: give a text, a pair of role and text, or a dict.")
 
 

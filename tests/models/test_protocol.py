@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nbflow import Flow
+from nbflow.core.events import Kind
 from nbflow.errors import ModelError
 from nbflow.models import Message, Model, Settings, Usage
 from nbflow.models.protocol import MAX_SEED
@@ -93,3 +95,28 @@ async def test_a_model_answers_several_loops_at_once():
     asked = [asyncio.to_thread(model.invoke, str(number)) for number in range(5)]
     answers = [answer.content for answer in await asyncio.gather(*asked)]
     assert answers == [f"{number}{{}}" for number in range(5)]
+
+
+@pytest.mark.parametrize("door", ["invoke", "ainvoke"])
+def test_in_a_branch_an_answer_is_shown_as_it_comes_and_its_tokens_count(door):
+    model = Told()
+
+    def sync():
+        return model.invoke("a").content.upper()
+
+    async def awaited():
+        return (await model.ainvoke("a")).content.upper()
+
+    branch = sync if door == "invoke" else awaited
+    events = []
+    branch.__name__ = "said"
+    run = Flow(branch).prepare({}, sinks=(events.append,))
+
+    async def main():
+        return await run.start()
+
+    asyncio.run(main())
+    chunks = [event.data["text"] for event in events if event.kind is Kind.CHUNK]
+    assert "".join(chunks) == "a{}"
+    assert run["said"] == "A{}"
+    assert run.usage == {"input_tokens": 1, "output_tokens": 2}
