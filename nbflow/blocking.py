@@ -18,6 +18,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -30,6 +31,8 @@ from nbflow.core.threads import start_in_thread
 from nbflow.errors import NbflowError
 
 T = TypeVar("T")
+
+_holds_loop: ContextVar[bool] = ContextVar("nbflow_holds_loop", default=False)
 
 Handler = Callable[[int, FrameType | None], object]
 """What handles a signal: its number and the frame it fell into."""
@@ -207,7 +210,16 @@ def _run_nested(
     asyncio_run = asyncio.run
     nest_asyncio2.apply(loop)
     asyncio.run = asyncio_run  # it is other people's, and nest-asyncio2's closes no loop
-    return loop.run_until_complete(_cancellable(coroutine, interrupts))
+    token = _holds_loop.set(True)
+    try:
+        return loop.run_until_complete(_cancellable(coroutine, interrupts))
+    finally:
+        _holds_loop.reset(token)
+
+
+def holds_loop() -> bool:
+    """Whether a sync call has this code run on a loop that ran already, and waits for its end."""
+    return _holds_loop.get()
 
 
 @contextmanager

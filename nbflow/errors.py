@@ -11,6 +11,7 @@ NbflowError
 ├── GraphRecursionError  a graph went round in a loop too often; also a RecursionError
 ├── ParentCommand        a graph spoke to the graph around it, and there is none
 ├── NodeTimeoutError     a node of a graph, or a task, took longer than its timeout
+├── NodeCancelledError   a node of a graph raised CancelledError, and nobody had cancelled it
 ├── RunError             a run ended and not every branch succeeded
 └── RunCancelled         a run was cancelled, or its cell interrupted
 ```
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -95,6 +97,30 @@ class NodeTimeoutError(NbflowError):
         super().__init__(f"node {node!r} took longer than its timeout of {timeout:g} s.")
         self.node = node
         self.timeout = timeout
+
+
+class NodeCancelledError(NbflowError):
+    """A node of a graph raised `CancelledError` by itself: nobody had cancelled it."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(
+            f"node {node!r} raised CancelledError, but nobody cancelled it: something that it "
+            "awaited was cancelled."
+        )
+        self.node = node
+
+
+@dataclass(frozen=True, slots=True)
+class NodeError:
+    """What a node's error handler finds as `error`; no exception itself.
+
+    Args:
+        node: The name of the node that failed.
+        error: What it raised.
+    """
+
+    node: str
+    error: BaseException
 
 
 class ModelError(NbflowError):

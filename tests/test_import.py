@@ -50,6 +50,7 @@ EXPORTED = {
     "node",
     "unload_ipython_extension",
     "vote",
+    "watch",
 }
 
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+    Mapping,
+)
+from contextlib import suppress
+from contextvars import Context
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +27,7 @@ from nbflow.core.events import Kind
 from nbflow.core.policies import RunOptions, Timeout
 from nbflow.core.states import State
 from nbflow.core.task import Task, Unit
-from nbflow.core.threads import call_in_thread, iterate_in_thread
+from nbflow.core.threads import call_in_thread, inbox_of, iterate_in_thread, start_in_thread
 from nbflow.core.topology import Mode
 from nbflow.core.values import error_data, text_of
 
@@ -71,6 +81,42 @@ async def attempts(
         await asyncio.sleep(delay)
 
 
+UNFINISHED = (Awaitable, AsyncIterator, Generator)
+"""What a plain function may return that still has to be awaited or iterated."""
+
+
+def call_once(
+    task: Task,
+    scheduler: Scheduler,
+    context: Context,
+    tell: Callable[[Task, Any, BaseException | None], None],
+) -> None:
+    """Call a task's function, which takes nothing, in a thread, without a coroutine around it.
+
+    Args:
+        task: What is attempted, for the first and only time.
+        scheduler: Whose task it is.
+        context: What it runs in.
+        tell: Called on the event loop with what the function returned or raised.
+    """
+    attempt = task.attempt = Attempt(task, scheduler)
+    context.run(current_task.set, attempt)
+    function, loop = task.function, attempt.loop
+    inbox = inbox_of(loop)
+
+    def call() -> None:
+        error: BaseException | None = None
+        result = None
+        try:
+            result = context.run(function)
+        except BaseException as raised:  # noqa: BLE001 - it is reported with the run
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
+            inbox.post(loop, tell, task, result, error)
+
+    start_in_thread(call)
+
+
 class Attempt:
     """One attempt at a task: the `TaskContext` of the code that it runs.
 
@@ -79,15 +125,26 @@ class Attempt:
         scheduler: Whose task it is.
     """
 
-    __slots__ = ("__weakref__", "_on_cancel", "cancelled", "closed", "loop", "scheduler", "task")
+    __slots__ = (
+        "__weakref__",
+        "_on_cancel",
+        "calling",
+        "cancelled",
+        "closed",
+        "loop",
+        "scheduler",
+        "task",
+    )
 
     def __init__(self, task: Task, scheduler: Scheduler) -> None:
         self.task = task
         self.scheduler = scheduler
-        self.loop = asyncio.get_running_loop()
+        self.loop = scheduler.loop  # asking for the running one is a system call
         self.cancelled = False
         self.closed = False
         """True once nobody wants to hear of it: it was given up, and another may be running."""
+        self.calling: Any = None
+        """What those keep with it who make calls for its code; nothing to the engine."""
         self._on_cancel: tuple[Callable[[], object], ...] = ()
 
     @property

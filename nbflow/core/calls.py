@@ -45,6 +45,7 @@ class Calls:
         after: Iterable[Call] = (),
         then: Callable[[Call], None],
         limited: bool = True,
+        known: tuple[Any] | None = None,
     ) -> Call:
         """Add a call to the run; it starts once what it comes after is done.
 
@@ -55,10 +56,9 @@ class Calls:
             after: The calls whose results it needs.
             then: Told of its end, on the run's event loop.
             limited: Whether it needs room in the run's limits.
+            known: Its result, if that is there already: it isn't called then.
         """
-        if self._declared.get(node.name) is not node:
-            self._declared[node.name] = node
-            self._scheduler.emit(Kind.NODE, None, node.describe())
+        self.declare(node)
         earlier = self.by_node.setdefault(node.name, [])
         number = len(earlier)
         id_ = f"{node.name}[{number}]" if number else node.name
@@ -68,7 +68,10 @@ class Calls:
         self._scheduler.add(call, _data_of(call))
         if caller is not None:
             self._scheduler.turns.lend(caller)
-        self._wait_for(call, after)
+        if known is not None:
+            self._scheduler.reuse(call, known[0])
+        else:
+            self._wait_for(call, after)
         return call
 
     def never(self, node: Node) -> None:
@@ -77,6 +80,16 @@ class Calls:
             call = Call(node.name, node, (), 0, _nothing, None, _nothing)
             self._scheduler.add(call)
             self._scheduler.skip(call, [])
+
+    def declare(self, node: Node) -> None:
+        """Say what is known of a node now."""
+        if self._declared.get(node.name) is not node:
+            self._declared[node.name] = node
+            self._scheduler.emit(Kind.NODE, None, node.describe())
+
+    def knows(self, name: str) -> bool:
+        """Whether a node of that name is declared."""
+        return name in self._declared
 
     def _wait_for(self, call: Call, others: Iterable[Call]) -> None:
         for other in others:
@@ -102,6 +115,7 @@ class Calls:
             for dependent in call.dependents:
                 self._skip(dependent, call)
         call.then(call)
+        call.then, call.share = _nothing, None  # what they hold on to isn't needed any more
 
     def _count_down(self, call: Call) -> None:
         for dependent in call.dependents:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 BACKOFF_FIRST_SECONDS = 0.5
@@ -39,7 +39,7 @@ class Timeout:
     """
 
     seconds: float
-    raises: Callable[[str, Timeout], Exception] | None = None
+    raises: Callable[[str, Timeout], Exception] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.seconds > 0:

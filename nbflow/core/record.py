@@ -63,6 +63,8 @@ class Life:
     """True if it was cancelled because nobody needed its result any more."""
     of: str | None = None
     """The id of the group it is in."""
+    queued: float = 0.0
+    """When it was made known; it may have had to wait for its inputs and for its turn."""
 
     def elapsed(self, now: float) -> float | None:
         """Seconds from its start to its end, or to `now` while it runs; None if it never ran."""
@@ -85,6 +87,8 @@ class TaskRecord(Life):
     """The result's rich form, by mime type, if it has one."""
     input_tokens: int = 0
     output_tokens: int = 0
+    retries: Sequence[tuple[float, float]] = ()
+    """For each attempt that was tried again: when it failed, and when the next was to begin."""
 
     @property
     def text(self) -> str:
@@ -109,6 +113,8 @@ class GroupRecord(Life):
     """The result as text, of a vote or a best of n."""
     open: int = 0
     """Of a group of calls: how many of its tasks haven't ended."""
+    worst: State = State.DONE
+    """Of a group of calls: the worst end that a task of it has had."""
     outcome: Mapping[str, Any] = field(default_factory=dict)
     """What the tasks' results came to. A vote's: `tally` (a list of `answer`, `votes`, `samples`,
     the winner first), `agreement` (0 to 1), `dissenters`, `heard`, `failed` and `saved` (samples).
@@ -149,22 +155,24 @@ class RunRecord:
     def critical_path(self) -> list[str]:
         """The nodes that the run's time was spent waiting for, in their order.
 
-        From the node that ended last back to the input whose result it began with, and so on.
+        From the node that ended last back to the input whose result it began with, and so on; one
+        that calls others goes on with their results.
         """
+        callers = {self.tasks[task.caller].node for task in self.tasks.values() if task.caller}
         ran = {name: life for name in self.nodes if (life := self.life(name)) and life.ended}
         ran = {name: life for name, life in ran.items() if life.started is not None}
-        path: list[str] = []
+        path: dict[str, None] = {}
         last = max(ran, key=lambda name: ran[name].ended or 0.0, default=None)
         while last is not None:
-            path.append(last)
-            began = ran[last].started or 0.0
+            path[last] = None
+            began = (ran[last].ended if last in callers else ran[last].started) or 0.0
             before = [
                 name
                 for name in self.nodes[last].inputs
                 if name in ran and name not in path and (ran[name].ended or 0.0) <= began
             ]
             last = max(before, key=lambda name: ran[name].ended or 0.0, default=None)
-        return path[::-1]
+        return [*path][::-1]
 
     def life(self, node: str) -> TaskRecord | GroupRecord | None:
         """What happened to a node as a whole: its only task, or the group of its tasks."""
@@ -223,11 +231,13 @@ class RunRecord:
         if of is not None:
             self.groups[of].members.append(task)
         if "group" in data:
-            self.groups[task] = GroupRecord(
-                task, event.node, of=of, kind=data["group"], label=data["label"], size=data["size"]
-            )
+            made = GroupRecord(task, event.node, of=of, kind=data["group"], queued=event.time)
+            made.label, made.size = data["label"], data["size"]
+            self.groups[task] = made
         else:
-            self.tasks[task] = TaskRecord(task, event.node, of=of, caller=data.get("caller"))
+            self.tasks[task] = TaskRecord(
+                task, event.node, of=of, queued=event.time, caller=data.get("caller")
+            )
 
     def _calls_of(self, node: str) -> str:
         """The group of a node that is called once more, and for the first time more than once."""
@@ -237,6 +247,9 @@ class RunRecord:
             first.of = node
             group = GroupRecord(node, node, first.state, first.started, kind=CALLS, members=[node])
             group.open = not first.state.is_final
+            if first.state.is_final:
+                _count_end(group, first)
+            group.queued = first.queued
             self.groups[node] = group
         group.open += 1
         group.state = State.QUEUED if group.started is None else State.RUNNING
@@ -250,10 +263,17 @@ class RunRecord:
         if not task.state.is_final:
             return
         group.open -= 1
+        _count_end(group, task)
         if not group.open:
-            states = {self.tasks[member].state for member in group.members}
-            group.state = next(state for state in _WORST_FIRST if state in states)
-            group.ended = task.ended
+            group.state, group.ended = group.worst, task.ended
+
+
+def _count_end(group: GroupRecord, task: TaskRecord) -> None:
+    """The worst end of its tasks is that of a group; it was needed if one of those was."""
+    if _WORST_FIRST.index(task.state) < _WORST_FIRST.index(group.worst):
+        group.worst, group.unneeded = task.state, task.unneeded
+    elif task.state is group.worst:
+        group.unneeded = group.unneeded and task.unneeded
 
 
 _STATE_OF = {
@@ -309,6 +329,7 @@ def _apply_to_task(task: TaskRecord, event: Event) -> None:
             task.output_tokens += data["output_tokens"]
         case Kind.RETRYING:
             task.attempts = data["attempt"]
+            task.retries = _with(task.retries, (event.time, event.time + data["delay"]))
             task.error = _error_of(data)
             task.chunks = ()
         case _:

@@ -5,7 +5,7 @@ Knows records and topologies; runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,55 @@ class Kept:
         settled: The nodes that don't run again.
         results: What those of them returned that have a result.
         parts: What those tasks returned that needn't run again, by node and number.
+        errors: What those of the settled nodes failed with that did.
+        lost: The settled nodes that have no result though others may have wanted it.
     """
 
     settled: frozenset[str] = frozenset()
     results: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
+    errors: Mapping[str, BaseException] = field(default_factory=dict)
+    lost: tuple[str, ...] = ()
+
+
+def kept_but(
+    anew: Collection[str],
+    topology: Topology,
+    record: RunRecord,
+    results: Mapping[str, Any],
+    errors: Mapping[str, BaseException],
+    *,
+    parts: Mapping[str, Mapping[int, Any]],
+) -> Kept:
+    """All that an ended run has, but of some nodes and what depends on them; also failures.
+
+    Args:
+        anew: The nodes that run again whatever came of them.
+        topology: Of the run that is to come: it has the nodes of the ended one.
+        record: The ended run's record.
+        results: What its nodes returned.
+        errors: What they failed with.
+        parts: What single tasks of nodes without a result returned, if that may be kept.
+    """
+    again = set(anew)
+    for name in topology.order:
+        if record.life(name) is None or again.intersection(topology.predecessors[name]):
+            again.add(name)
+    settled = frozenset(topology.nodes.keys() - again)
+    kept = {name: result for name, result in results.items() if name in settled}
+    lost = (name for name in topology.order if name in settled and name not in kept)
+    return Kept(
+        settled,
+        kept,
+        {name: parts[name] for name in parts if settled.issuperset(topology.predecessors[name])},
+        errors={name: error for name, error in errors.items() if name in settled},
+        lost=tuple(name for name in lost if not _is_unneeded(record, name)),
+    )
+
+
+def _is_unneeded(record: RunRecord, name: str) -> bool:
+    life = record.life(name)
+    return life is not None and life.unneeded
 
 
 def kept_of(
@@ -101,7 +145,9 @@ def repeat(record: RunRecord, node: Node, id: str, emit: Emitter) -> None:  # no
     if life.state is State.DONE:
         emit(Kind.DONE, unit, ended)
     elif life.state is State.CANCELLED:
-        emit(Kind.CANCELLED, unit, {"unneeded": True})
+        emit(Kind.CANCELLED, unit, {"unneeded": True} if life.unneeded else {})
+    elif life.state is State.SKIPPED:
+        emit(Kind.SKIPPED, unit, {"because": list(record.because(life.node))})
     elif life.error is not None:
         error = life.error
         data = {"type": error.type, "message": error.message, "traceback": error.traceback}

@@ -11,13 +11,14 @@ import secrets
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, ClassVar
 
 from nbflow.core.endings import cancelled_message, failed_message
 from nbflow.core.events import Event, Kind, Log, Sink
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.record import RunRecord
-from nbflow.core.retry import Kept, check_repeatable, kept_of, repeat
+from nbflow.core.retry import Kept, check_repeatable, kept_but, kept_of, repeat
 from nbflow.core.scheduler import Describe, Scheduler
 from nbflow.core.sinks import Reader
 from nbflow.core.states import RunState, State
@@ -98,6 +99,9 @@ class Run:
         self._shown_values = dict(shown_values or {})
         self._describe = describe
         self._retries = retries
+        self._anew: frozenset[str] | None = None
+        """Of a run that keeps what it can: all but these nodes, and what depends on them."""
+        self._is_same = True
         self._declared = declared
         self._sinks = list(sinks)
         self._log = Log(self.id, 0.0)
@@ -106,6 +110,7 @@ class Run:
         self._waiters: list[asyncio.Future[None]] = []
         self._scheduler: Scheduler | None = None
         self._main: asyncio.Task[None] | None = None
+        self._begun = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
         self._zero = 0.0
@@ -123,7 +128,7 @@ class Run:
         self._zero = self._loop.time()
         self._log = Log(self.id, time.time())
         self._readers = [Reader(sink, self._log) for sink in self._sinks]
-        kept = None if self._retries is None else self._retries.kept()
+        kept = self._kept_from_before()
         self._scheduler = Scheduler(
             self.topology,
             self._values,
@@ -145,14 +150,25 @@ class Run:
         _last[:] = [self]
         return self
 
+    def _kept_from_before(self) -> Kept | None:
+        if self._retries is None:
+            return None
+        if self._anew is None:
+            return self._retries.kept()
+        return self._retries.kept_but(self._anew, self.topology, parts=self._is_same)
+
     async def _run(self) -> None:
-        assert self._scheduler is not None
+        self._begun = True
         try:
-            await self._scheduler.run()
+            await self._work()
         finally:
             self._emit(Kind.RUN_ENDED, None, {"state": self._outcome()})
         if self._readers:
             await self._until_told(SINK_SECONDS)
+
+    async def _work(self) -> None:
+        """What the run is the record of."""
+        await self.scheduler.run()
 
     def _outcome(self) -> RunState:
         assert self._scheduler is not None
@@ -224,10 +240,29 @@ class Run:
         if self._scheduler is not None:
             self._scheduler.cancel_units(calls, unneeded=True)
 
+    @property
+    def scheduler(self) -> Scheduler:
+        """What runs it, for those who spawn; only on its event loop.
+
+        Raises:
+            RuntimeError: it hasn't been started.
+        """
+        if self._scheduler is None:
+            raise RuntimeError(f"run {self.id} has not been started")
+        return self._scheduler
+
     async def ended(self) -> Run:
         """Wait for the end and raise nothing, whatever the end; cancelling it cancels the run."""
         if self._main is None:
             raise RuntimeError(f"run {self.id} has not been started")
+        if not self._begun:
+            try:
+                await asyncio.sleep(0)  # cancelled before its first step, it would never end
+            except asyncio.CancelledError:
+                self._main.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._main
+                raise
         if not self._main.done():
             await self._main
         return self
@@ -284,8 +319,17 @@ class Run:
         """
         return await self.again().start()
 
-    def again(self) -> Run:
-        """The run that a retry of this one is, not started yet."""
+    def again(self, *names: str) -> Run:
+        """The run that a retry of this one is, not started yet.
+
+        Args:
+            *names: The nodes that run again whatever came of them, and what depends on them; the
+                rest is kept, failures too. Without any, what failed or was cancelled runs again.
+
+        Raises:
+            KeyError: no node has that name.
+            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
+        """
         run = Run(
             self.topology,
             self._values,
@@ -296,7 +340,25 @@ class Run:
             retries=self,
         )
         run.origin = self.origin
-        return run
+        return run.keeping(self, names, same=True) if names else run
+
+    def keeping(self, earlier: Run, anew: Iterable[str], *, same: bool = False) -> Run:
+        """Have this run, which hasn't started, keep what an ended one of the same nodes has.
+
+        Args:
+            earlier: The ended run.
+            anew: The nodes that run all the same, and with them what depends on them.
+            same: They are what they were: of one whose tasks failed in part, the others are kept.
+
+        Raises:
+            KeyError: no node has that name.
+            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
+        """
+        self._retries, self._anew, self._is_same = earlier, frozenset(anew), same
+        for name in self._anew:
+            self._check_name(name)
+        self._kept_from_before()
+        return self
 
     def export(self, target: str) -> str:
         """The flow of the run as the source of a LangGraph program, as `Flow.export` has it.
@@ -317,10 +379,27 @@ class Run:
         kept = kept_of(
             self.topology, self.record, self._scheduler.results, self._scheduler.groups.parts
         )
-        for node in self.topology.nodes.values():
+        self._check_repeatable(self.topology, kept)
+        return kept
+
+    def kept_but(self, anew: frozenset[str], topology: Topology, *, parts: bool) -> Kept:
+        """What a run of this one's nodes keeps that runs some of them again; `keeping` has more.
+
+        Raises:
+            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
+        """
+        if self._scheduler is None or self.status is RunState.RUNNING:
+            raise NbflowError(f"run {self.id} hasn't ended; cancel it or wait for it first.")
+        made = self._scheduler.groups.parts if parts else {}
+        results = self._scheduler.results
+        kept = kept_but(anew, topology, self.record, results, self.errors, parts=made)
+        self._check_repeatable(topology, kept)
+        return kept
+
+    def _check_repeatable(self, topology: Topology, kept: Kept) -> None:
+        for node in topology.nodes.values():
             if node.name not in kept.settled:
                 check_repeatable(node, self._values)
-        return kept
 
     async def events(self) -> AsyncIterator[Event]:
         """Every event of the run: those that were, then those that come, until its end."""
@@ -352,6 +431,11 @@ class Run:
         dropped.
         """
         self._listeners.append(listener)
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What it was given, by name."""
+        return self._values
 
     @property
     def status(self) -> RunState:

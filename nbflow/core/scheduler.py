@@ -27,16 +27,17 @@ from contextvars import copy_context
 from typing import Any
 
 from nbflow.core import attempt as attempting
-from nbflow.core.attempt import Emitter, attempts
+from nbflow.core.attempt import UNFINISHED, Emitter, attempts, call_once
 from nbflow.core.calls import Calls
 from nbflow.core.events import Kind
+from nbflow.core.fanout import Share
 from nbflow.core.groups import Groups, description
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.retry import Kept
 from nbflow.core.states import State
 from nbflow.core.task import Call, Group, Task, Unit
 from nbflow.core.threads import call_in_thread
-from nbflow.core.topology import Node, Topology
+from nbflow.core.topology import Mode, Node, Topology
 from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
 from nbflow.errors import NbflowError
@@ -86,11 +87,13 @@ class Scheduler:
     ) -> None:
         self._kept = Kept() if kept is None else kept
         self.results: dict[str, Any] = dict(self._kept.results)
-        self.errors: dict[str, BaseException] = {}
+        self.errors: dict[str, BaseException] = dict(self._kept.errors)
         self.emit = emit
         self.turns = Turns(options, self._start, self._draw)
         self.groups = Groups(self, options.on_error, self._kept.parts)
         self.calls = Calls(self, declared)
+        self.calling: Any = None
+        """What those keep with it who make calls for the run's code; nothing to the engine."""
         self.cancelled = False
         self.closing = False
         """True once no branch may start any more; set before the cancel that follows at once."""
@@ -104,9 +107,9 @@ class Scheduler:
         """How many more inputs a node that has lost one can do without."""
         self._lost_names: set[str] = set()
         self._stopping = False
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._context = copy_context()  # what one task sets there is nothing to the next
-        self._idle: asyncio.Future[None] = self._loop.create_future()
+        self._idle: asyncio.Future[None] = self.loop.create_future()
 
     # The life of the run
 
@@ -121,6 +124,8 @@ class Scheduler:
             node = self._topology.nodes[name]
             limits = self.turns.limits_of(node)
             self.add(Group(name, node, limits) if node.fan_out else Task(name, node, limits))
+        for name in self._kept.lost:
+            self._lost(name, None)
 
     async def run(self) -> None:
         """Run every queued unit; return when each is settled.
@@ -203,9 +208,51 @@ class Scheduler:
 
     def _start(self, task: Task) -> None:
         self.begin(task, _FIRST)
-        task.asyncio_task = self._loop.create_task(
+        if isinstance(task, Call) and self._is_one_call(task.node):
+            if self.closing:
+                self.settle(task, State.CANCELLED)
+            else:
+                call_once(task, self, self._context.copy(), self._called)
+        else:
+            self._start_coroutine(task)
+
+    def _start_coroutine(self, task: Task) -> None:
+        task.asyncio_task = self.loop.create_task(
             self._execute(task), name=task.id, context=self._context.copy()
         )
+
+    def _is_one_call(self, node: Node) -> bool:
+        """Whether nothing is to be done for it but to call a function in a thread, once.
+
+        Then it needs no coroutine, which costs more than many a quick call. As none has begun, a
+        cancel settles such a task at once.
+        """
+        own, all_ = node.policy, self._options
+        return node.mode is Mode.THREAD and not (
+            own.timeout or own.retry or all_.timeout or all_.retry or self._describe
+        )
+
+    def _called(self, task: Task, result: Any, error: BaseException | None) -> None:
+        """A thread has called the function of a task that has no coroutine."""
+        if task.state.is_final:
+            return
+        if error is not None:
+            self._raised(task, error)
+        elif isinstance(result, UNFINISHED):
+            task.share = Share("", {}, lambda: result)
+            self._start_coroutine(task)
+        else:
+            data = _NOTHING if result is None else {"text": text_of(result)}
+            self.settle(task, State.DONE, data, result=result)
+
+    def _raised(self, task: Task, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            self.settle(task, State.CANCELLED)
+        elif isinstance(error, KeyboardInterrupt):  # fell into the branch, was meant for the run
+            self.settle(task, State.CANCELLED)
+            self.cancel()
+        else:
+            self.settle(task, State.FAILED, error=error)
 
     async def _execute(self, task: Task) -> None:
         """Run one task to its end. Never raises: how it ended is told by settling it."""
@@ -221,13 +268,8 @@ class Scheduler:
                 data = {"text": text_of(result)}
             if self._describe is not None and task.node.kind == "python":
                 data = {**data, **await call_in_thread(self._describe, result)}
-        except asyncio.CancelledError:
-            self.settle(task, State.CANCELLED)
-        except KeyboardInterrupt:  # it fell into the branch's own code, but was meant for the run
-            self.settle(task, State.CANCELLED)
-            self.cancel()
         except BaseException as error:  # noqa: BLE001 - it is reported with the run
-            self.settle(task, State.FAILED, error=error)
+            self._raised(task, error)
         else:
             if task.cancelled:  # it swallowed its cancellation, and nobody wants its result
                 self.settle(task, State.CANCELLED)
@@ -291,6 +333,10 @@ class Scheduler:
         self.turns.take()
         return call
 
+    def has_node(self, name: str) -> bool:
+        """Whether the topology has a node of that name, or one is declared."""
+        return name in self._topology.nodes or self.calls.knows(name)
+
     # Ends
 
     def add(self, unit: Unit, data: Mapping[str, Any] = _NOTHING) -> None:
@@ -324,6 +370,8 @@ class Scheduler:
         if error is not None:
             self.emit(Kind.FAILED, unit, {**data, **error_data(error)})
         elif state is State.DONE:
+            if isinstance(unit, Task) and unit.reused:
+                data = {**data, "reused": True}
             self.emit(Kind.DONE, unit, data)
         else:
             self.emit(Kind.CANCELLED, unit, _UNNEEDED if unit.unneeded else data)

@@ -73,7 +73,7 @@ class Task(Unit):
         share: What the group gave it.
     """
 
-    __slots__ = ("asyncio_task", "attempt", "began", "calls", "cancelled", "has_token")
+    __slots__ = ("asyncio_task", "attempt", "began", "calls", "cancelled", "has_token", "reused")
 
     def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
         self,
@@ -92,6 +92,8 @@ class Task(Unit):
         """True once its turn in the rate limit has come."""
         self.calls = 0
         """How many of the calls that it has made haven't ended; meanwhile it needs no room."""
+        self.reused = False
+        """True if what it does is to give an earlier result once more; its own code may say so."""
         self.asyncio_task: asyncio.Task[None] | None = None
         self.attempt: Cancellable | None = None
 

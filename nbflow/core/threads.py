@@ -10,9 +10,12 @@ import asyncio
 import contextvars
 import threading
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 T = TypeVar("T")
 
@@ -121,9 +124,9 @@ async def call_in_thread(function: Callable[..., T], /, *args: Any, **kwargs: An
         try:
             result = context.run(function, *args, **kwargs)
         except BaseException as error:  # noqa: BLE001 - it is raised again where it is awaited
-            _post(loop, _fail, answer, error)
+            post(loop, _fail, answer, error)
         else:
-            _post(loop, _resolve, answer, result)
+            post(loop, _resolve, answer, result)
 
     _pool.submit(call)
     return await answer
@@ -150,7 +153,7 @@ async def iterate_in_thread(make: Callable[[], Iterable[T]]) -> AsyncIterator[T]
             for element in iterator:
                 if stopped.is_set():
                     return
-                _post(loop, elements.put_nowait, element)
+                post(loop, elements.put_nowait, element)
         finally:
             close = getattr(iterator, "close", None)
             if close is not None:
@@ -172,13 +175,72 @@ async def iterate_in_thread(make: Callable[[], Iterable[T]]) -> AsyncIterator[T]
         drained.cancel()
 
 
-def _post(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args: Any) -> None:
-    """Call back on the loop, unless it is closed: then nobody waits for the answer any more."""
-    try:
-        loop.call_soon_threadsafe(callback, *args)
-    except RuntimeError:
-        if not loop.is_closed():
-            raise
+AT_ONCE = 500
+"""How many words from threads a loop hears before everybody else on it has a turn."""
+
+
+class Inbox:
+    """What threads have to say to an event loop: many words, one waking.
+
+    `call_soon_threadsafe` wakes the loop with a system call each time, which costs more than what
+    most calls do.
+    """
+
+    def __init__(self) -> None:
+        self._words: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._will_look = False
+
+    def post(
+        self, loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args: Any
+    ) -> None:
+        """Have something called on the loop, after all that was posted before. Any thread may.
+
+        Raises:
+            RuntimeError: the loop is closed.
+        """
+        if loop.is_closed():
+            raise RuntimeError("Event loop is closed")
+        self._words.append((callback, args))
+        if not self._will_look:
+            self._will_look = True
+            loop.call_soon_threadsafe(self._look, loop)
+
+    def empty(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Call all that was posted; only on the loop."""
+        if self._words:
+            self._hear(loop, len(self._words))
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._will_look = False
+        self._hear(loop, AT_ONCE)
+        if self._words and not self._will_look:
+            self._will_look = True
+            loop.call_soon(self._look, loop)
+
+    def _hear(self, loop: asyncio.AbstractEventLoop, most: int) -> None:
+        for _ in range(most):
+            if not self._words:
+                return
+            callback, args = self._words.popleft()
+            try:
+                callback(*args)
+            except Exception as error:  # noqa: BLE001 - the others' words are heard nevertheless
+                loop.call_exception_handler({"message": repr(callback), "exception": error})
+
+
+_inboxes: WeakKeyDictionary[asyncio.AbstractEventLoop, Inbox] = WeakKeyDictionary()
+
+
+def inbox_of(loop: asyncio.AbstractEventLoop) -> Inbox:
+    """The inbox of a loop, the same for all threads."""
+    inbox = _inboxes.get(loop)
+    return _inboxes.setdefault(loop, Inbox()) if inbox is None else inbox
+
+
+def post(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *args: Any) -> None:
+    """Call back on the loop, unless it is closed: then nobody waits for it any more."""
+    with suppress(RuntimeError):
+        inbox_of(loop).post(loop, callback, *args)
 
 
 def _resolve(answer: asyncio.Future[T], result: T) -> None:

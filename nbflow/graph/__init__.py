@@ -2,6 +2,6 @@
 
 from nbflow.writing.graph import CompiledStateGraph, StateGraph
 from nbflow.writing.messages import MessagesState, add_messages
-from nbflow.writing.traffic import END, START
+from nbflow.writing.routes import END, START
 
 __all__ = ["END", "START", "CompiledStateGraph", "MessagesState", "StateGraph", "add_messages"]

@@ -2,9 +2,10 @@
 
 from nbflow.writing.messages import (
     REMOVE_ALL_MESSAGES,
+    Message,
     MessagesState,
     RemoveMessage,
     add_messages,
 )
 
-__all__ = ["REMOVE_ALL_MESSAGES", "MessagesState", "RemoveMessage", "add_messages"]
+__all__ = ["REMOVE_ALL_MESSAGES", "Message", "MessagesState", "RemoveMessage", "add_messages"]

@@ -7,26 +7,31 @@ widget nor kernel. Knows IPython's display; the widget itself is imported when o
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import Context
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle, display
 
-from nbflow.core.events import Event
+from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run
 from nbflow.core.states import RunState
 from nbflow.errors import NbflowError, nearest
+from nbflow.notebook import capture
+from nbflow.notebook.again import offers
+from nbflow.notebook.asked import Asked
 from nbflow.notebook.frames import Changes, Pacer
 from nbflow.notebook.kernel import in_kernel, version
+from nbflow.notebook.layouts import Layouts
 from nbflow.views import bundle, live_svg, text
-from nbflow.views.drawing import layout_source
-from nbflow.views.graph import NO_GRAPHVIZ, arrow_lines, graph
-from nbflow.views.layout import svg_of
+from nbflow.views.graph import NO_GRAPHVIZ, Graph, arrow_lines
+from nbflow.views.progress import notes_of
 from nbflow.views.words import clean_name
 
 WIDGET_PERIOD_SECONDS = 1 / 15
@@ -35,6 +40,9 @@ READY_SECONDS = 3.0
 """How long a front end has to say that it shows widgets."""
 
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+
+
+_on_boards: WeakSet[Run] = WeakSet()
 
 
 class Shown(Protocol):
@@ -49,18 +57,21 @@ class Shown(Protocol):
         ...
 
 
-def board_for(run: Run, shell: InteractiveShell, *, cancel_hint: str = "") -> Shown:
+def board_for(run: Run, shell: InteractiveShell | None, *, cancel_hint: str = "") -> Shown:
     """The way to show a run here: the variable NBFLOW_BOARD's, or else what the shell allows.
 
     Args:
         run: A run that is about to start.
-        shell: The shell whose cell starts it.
+        shell: The shell whose cell starts it; without one, it is printed.
         cancel_hint: Why buttons don't work, if they don't.
 
     Raises:
         NbflowError: NBFLOW_BOARD names no board.
     """
-    wanted = os.environ.get("NBFLOW_BOARD") or ("widget" if in_kernel(shell) else "text")
+    _on_boards.add(run)
+    wanted = os.environ.get("NBFLOW_BOARD") or ("widget" if shell and in_kernel(shell) else "text")
+    if shell is None and wanted != "none":
+        return TextBoard(run)
     match wanted:
         case "widget":
             return Board(run, cancel_hint=cancel_hint, expects_ready=version() >= (7, 0))
@@ -75,10 +86,15 @@ def board_for(run: Run, shell: InteractiveShell, *, cancel_hint: str = "") -> Sh
             raise NbflowError(f"the variable NBFLOW_BOARD is {wanted!r}, which is no board. {hint}")
 
 
+def has_board(run: Run) -> bool:
+    """Whether somebody shows it already."""
+    return run in _on_boards
+
+
 def show(run: Run) -> None:
     """Show a run on an interactive board, whether or not it has ended; it stays interactive."""
     shell = get_ipython()
-    board = TextBoard(run) if shell is None else board_for(run, shell)
+    board = board_for(run, shell)
     board.show()
     if run.status is not RunState.RUNNING and not isinstance(board, Board):
         board.finish()
@@ -98,6 +114,7 @@ class Board:
         self._run = run
         self._hint = cancel_hint
         self._expects_ready = expects_ready and not cancel_hint
+        self._drawn: Graph | None = None
         self._graph: dict[str, Any] = {}
         self._graph_told = True
         self._pages = 0
@@ -110,16 +127,34 @@ class Board:
         """Show the run, which must have started."""
         from nbflow.notebook.widget import BoardWidget  # noqa: PLC0415 - loads ipywidgets
 
-        self._changes = Changes(self._run.record, time.perf_counter)
+        self._changes = self._changes_of(self._run)
         self._widget = BoardWidget(self._everything, self._hear)
         self._handle = _displayed({**self._plain(), _WIDGET_MIME: _reference(self._widget)})
         self._live = True
-        loop = asyncio.get_running_loop()
-        self._pacer = Pacer(self._draw, WIDGET_PERIOD_SECONDS, loop)
-        self._run.listen(self._on_event)
-        _lay_out(self._run, self._laid_out)
+        self._loop = loop = asyncio.get_running_loop()
+        self._follow()
         if self._expects_ready and self._run.status is RunState.RUNNING:
             self._timer = loop.call_later(READY_SECONDS, self._fall_back)
+
+    def turn_to(self, run: Run) -> None:
+        """Show another run from now on, which must have started, on the same board."""
+        self._stop()
+        self._run = run
+        self._drawn, self._graph = None, {}
+        self._changes = self._changes_of(run)
+        self._follow()
+        self._widget.send({"type": "whole", "view": self._everything()})
+
+    def _changes_of(self, run: Run) -> Changes:
+        return Changes(run.record, time.perf_counter, lambda name: offers(run, name))
+
+    def _follow(self) -> None:
+        """Draw what happens in the run."""
+        run = self._run
+        self._pacer = Pacer(self._draw, WIDGET_PERIOD_SECONDS, self._loop)
+        self._layouts = Layouts(run.record, self._laid_out)
+        run.listen(lambda event: self._on_event(event, run))
+        self._layouts.begin()
 
     def finish(self) -> None:
         """Replace the widget by HTML, SVG and text."""
@@ -141,6 +176,7 @@ class Board:
 
     def _stop(self) -> None:
         self._pacer.stop()
+        self._layouts.stop()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -158,22 +194,31 @@ class Board:
         whole = self._changes.everything(self._run.elapsed)
         return {**whole, "graph": self._graph, "hint": self._hint}
 
-    def _on_event(self, event: Event) -> None:
-        if self._live:
+    def _on_event(self, event: Event, run: Run) -> None:
+        if self._live and run is self._run:
             self._changes.note(event)
+            self._layouts.note(event)
             self._pacer.ask()
 
-    def _laid_out(self) -> None:
-        svg = live_svg(self._run.record)
-        self._graph = {"svg": svg}
+    def _laid_out(self, drawn: Graph) -> None:
+        self._drawn = drawn
+        svg = live_svg(self._run.record, drawn)
+        self._graph = {"svg": svg, "legend": drawn.legend}
         if svg is None:
-            lines = arrow_lines(graph(self._run.record))
-            self._graph = {"lines": lines, "note": NO_GRAPHVIZ}
+            self._graph = self._graph_in_words()
         self._graph_told = False
         self._pacer.ask()
 
+    def _graph_in_words(self) -> dict[str, Any]:
+        if self._drawn is None or not self._drawn.boxes:
+            return {}
+        lines = arrow_lines(self._drawn, notes_of(self._run.record, self._drawn))
+        return {"lines": lines, "note": NO_GRAPHVIZ}
+
     def _draw(self) -> bool:
         frame = {"type": "frame", **self._changes.newest(self._run.elapsed)}
+        if "lines" in self._graph and (words := self._graph_in_words()) != self._graph:
+            self._graph, self._graph_told = words, False
         if not self._graph_told:
             frame["graph"] = self._graph
             self._graph_told = True
@@ -190,9 +235,51 @@ class Board:
             case {"type": "cancel", "branch": str(branch)}:
                 names = {clean_name(name): name for name in self._run.record.nodes}
                 if branch in names:
-                    self._run.cancel(names[branch])
+                    with suppress(NbflowError):  # a run that others do is cancelled as a whole
+                        self._run.cancel(names[branch])
+            case {"type": str(), "ask": str()} | {"type": "look"} if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._answer, dict(message), context=Context())
             case _:
                 pass
+
+    def _answer(self, message: Mapping[str, Any]) -> None:
+        """What a view wants to know or to have done, on the loop."""
+        if not self._live:
+            return
+        match message:
+            case {"type": "look", "view": str(view), "ids": list(ids)}:
+                self._changes.look(view, [number for number in ids if type(number) is int])
+                self._pacer.ask()
+            case {"ask": str(ask)}:
+                asked = Asked(self._run, self._turn_to_started)
+                said = asked.answer(message)
+                self._widget.send({"type": "answer", "ask": ask, **said})
+
+    def _turn_to_started(self, run: Run) -> None:
+        """Start a run that takes the place of the one that is shown, also in variables."""
+        before, shell = self._run, get_ipython()
+        if shell is not None:
+            capture.hold(shell)
+            run.listen(_releasing)
+        try:
+            run.start()
+        except BaseException:
+            if shell is not None:
+                capture.release()
+            raise
+        for name in [name for name, value in _variables().items() if value is before]:
+            _variables()[name] = run
+        self.turn_to(run)
+
+
+def _releasing(event: Event) -> None:
+    if event.kind is Kind.RUN_ENDED:
+        capture.release()
+
+
+def _variables() -> dict[str, Any]:
+    shell = get_ipython()
+    return {} if shell is None else shell.user_ns
 
 
 class HtmlBoard:
@@ -206,6 +293,7 @@ class HtmlBoard:
     def __init__(self, run: Run, handle: DisplayHandle | None = None) -> None:
         self._run = run
         self._handle = handle
+        self._drawn: Graph | None = None
         self._pacer: Pacer | None = None
 
     def show(self) -> None:
@@ -213,28 +301,34 @@ class HtmlBoard:
         if self._handle is None:
             self._handle = _displayed({"text/plain": repr(self._run)})
         self._pacer = Pacer(self._draw, HTML_PERIOD_SECONDS, asyncio.get_running_loop())
-        _lay_out(self._run, self._begin)
+        self._layouts = Layouts(self._run.record, self._laid_out)
+        self._layouts.begin()
 
     def finish(self) -> None:
         """Draw the end."""
         if self._pacer is not None:
             self._pacer.stop()
             self._pacer = None
+            self._layouts.stop()
         if self._handle is not None:
+            self._drawn = None
             self._draw()
 
-    def _begin(self) -> None:
-        self._run.listen(self._on_event)
+    def _laid_out(self, drawn: Graph) -> None:
+        if self._drawn is None:
+            self._run.listen(self._on_event)
+        self._drawn = drawn
         if self._pacer is not None:
             self._pacer.ask()
 
-    def _on_event(self, _event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if self._pacer is not None:
+            self._layouts.note(event)
             self._pacer.ask()
 
     def _draw(self) -> bool:
         assert self._handle is not None
-        _update(self._handle, bundle(self._run.record))
+        _update(self._handle, bundle(self._run.record, drawn=self._drawn))
         return False
 
 
@@ -251,7 +345,9 @@ class TextBoard:
     def finish(self) -> None:
         """Show every branch."""
         content = {"text/plain": text(self._run.record)}
-        if self._handle is None:
+        if get_ipython() is None:
+            print(content["text/plain"])  # noqa: T201 - there is nobody else who shows it
+        elif self._handle is None:
             self._handle = _displayed(content)
         else:
             _update(self._handle, content)
@@ -265,13 +361,6 @@ class NoBoard:
 
     def finish(self) -> None:
         """Show nothing."""
-
-
-def _lay_out(run: Run, then: Callable[[], None]) -> None:
-    """Have the graph laid out in a thread; it is remembered when `then` is called."""
-    loop = asyncio.get_running_loop()
-    layout = loop.run_in_executor(None, svg_of, layout_source(run.record))
-    layout.add_done_callback(lambda _done: then(), context=contextvars.copy_context())
 
 
 def _displayed(content: Mapping[str, Any]) -> DisplayHandle:

@@ -18,8 +18,8 @@ from IPython.display import display
 
 from nbflow import blocking
 from nbflow.core.events import Event, Kind
-from nbflow.core.run import Run
-from nbflow.errors import NbflowError, RunCancelled
+from nbflow.core.run import Run, last_run
+from nbflow.errors import NbflowError, RunCancelled, nearest
 from nbflow.notebook import capture
 from nbflow.notebook.board import board_for
 from nbflow.notebook.kernel import cancel_hint, in_kernel
@@ -29,11 +29,17 @@ from nbflow.writing.cell import Bound, Cell, parse
 
 _MAGIC_CALL = re.compile(r"get_ipython\(\)\.run_cell_magic\((?=['\"](?:fanout|vote)['\"],)")
 
-AWAITED_CALL = "await get_ipython().find_cell_magic('fanout').__self__.awaited("
+_RETRY_CALL = re.compile(r"get_ipython\(\)\.run_line_magic\('nbflow', (?=['\"]retry\b)")
+
+_MAGICS = "await get_ipython().find_cell_magic('fanout').__self__"
+AWAITED_CALL = f"{_MAGICS}.awaited("
+AWAITED_RETRY = f"{_MAGICS}.awaited_retry("
 
 
 def await_fanout(lines: list[str]) -> list[str]:
     """The input transformer: a transformed `%%fanout` or `%%vote` cell becomes an awaited call.
+
+    So does a line `%nbflow retry` that stands in no block, for that may be a function's.
 
     Not so below another cell magic, such as `%%time`: that runs it from sync code.
 
@@ -44,13 +50,21 @@ def await_fanout(lines: list[str]) -> list[str]:
         ["await get_ipython().find_cell_magic('fanout').__self__.awaited('vote', '', 'x')"]
         >>> await_fanout(["print(1)"])
         ['print(1)']
+        >>> await_fanout(["get_ipython().run_line_magic('nbflow', 'retry run')"])
+        ["await get_ipython().find_cell_magic('fanout').__self__.awaited_retry('retry run')"]
     """
-    if not lines or not _MAGIC_CALL.match(lines[0]) or _is_inside_magic():
+    if not any(_MAGIC_CALL.match(line) or _RETRY_CALL.match(line) for line in lines):
         return lines
-    return [_MAGIC_CALL.sub(AWAITED_CALL, lines[0], count=1), *lines[1:]]
+    if is_inside_magic():
+        return lines
+    if _MAGIC_CALL.match(lines[0]):
+        return [_MAGIC_CALL.sub(AWAITED_CALL, lines[0], count=1), *lines[1:]]
+    return [
+        _RETRY_CALL.sub(AWAITED_RETRY, line) if _RETRY_CALL.match(line) else line for line in lines
+    ]
 
 
-def _is_inside_magic() -> bool:
+def is_inside_magic() -> bool:
     """Whether a cell magic is being called, whose body this cell would be; then nobody awaits."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_code is not InteractiveShell.run_cell_magic.__code__:
@@ -86,6 +100,18 @@ async def await_cell(
     if cell.line.help:
         print(help_text)  # noqa: T201 - help is printed
         return
+    await run_parsed(shell, cell, sync=sync)
+
+
+async def run_parsed(shell: InteractiveShell, cell: Cell, *, sync: bool = False) -> None:
+    """Run a cell that has been read to its end, or with `--bg` to its start.
+
+    Raises:
+        CellError: it can't be run; nothing has been.
+        RunError: a branch failed.
+        RunCancelled: the run was cancelled, or the kernel interrupted.
+    """
+    __tracebackhide__ = True
     cell.check_names(shell.user_ns)
     await _run_statements(shell, cell)
     bound = cell.bind(shell.user_ns)
@@ -109,18 +135,58 @@ async def _run_statements(shell: InteractiveShell, cell: Cell) -> None:
 
 async def _run(shell: InteractiveShell, cell: Cell, bound: Bound, *, sync: bool) -> None:
     run = bound.flow.prepare(bound.inputs, hidden=bound.hidden, describe=capture.describer(shell))
-    name = cell.line.out
-    if name is not None:
-        shell.user_ns[name] = run
-    board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not cell.line.bg))
+    if cell.line.out is not None:
+        shell.user_ns[cell.line.out] = run
+    await _run_shown(shell, run, sync=sync, background=cell.line.bg)
+
+
+async def await_retry(shell: InteractiveShell, name: str | None, *, sync: bool = False) -> None:
+    """Run again what of a run failed or was cancelled, with a board of its own.
+
+    The variable that the run was bound to is bound to the new one.
+
+    Args:
+        shell: The shell whose cell this is.
+        name: The variable that holds the run; without one, the run that was started last.
+        sync: Whether this blocks the loop instead of being awaited.
+
+    Raises:
+        NbflowError: there is no such run, it hasn't ended, or it can't be run again.
+        RunError: a branch failed again.
+        RunCancelled: the run was cancelled, or the kernel interrupted.
+    """
+    run = last_run() if name is None else _run_called(shell, name)
+    if not run.topology.nodes.keys() - run.kept().settled:
+        print("nothing to retry: every branch has its result.")  # noqa: T201 - the answer
+        return
+    again, bound = run.again(), name or run.record.name
+    if shell.user_ns.get(bound) is run:
+        shell.user_ns[bound] = again
+    await _run_shown(shell, again, sync=sync)
+
+
+def _run_called(shell: InteractiveShell, name: str) -> Run:
+    found = shell.user_ns.get(name)
+    if isinstance(found, Run):
+        return found
+    runs = [of for of, value in shell.user_ns.items() if isinstance(value, Run) and of[0] != "_"]
+    what = "is not a run" if name in shell.user_ns else "is not there"
+    raise NbflowError(f"{name!r} {what}, so it can't be retried. {nearest(name, runs)}".rstrip())
+
+
+async def _run_shown(
+    shell: InteractiveShell, run: Run, *, sync: bool, background: bool = False
+) -> None:
+    """Start a run, show it on a board, and unless it goes on in the background wait for its end."""
+    board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not background))
     capture.hold(shell)
-    finish = _now_and_in_next_cell(shell, board.finish) if cell.line.bg else board.finish
+    finish = now_and_in_next_cell(shell, board.finish) if background else board.finish
     run.listen(_at_end(finish, capture.release))
     try:
         with blocking.interruptible(run.cancel_soon):
             run.start()
             board.show()
-            if not cell.line.bg:
+            if not background:
                 await run
     except asyncio.CancelledError:
         raise _interrupted(run) from None
@@ -137,7 +203,7 @@ def _at_end(*callbacks: Any) -> Any:
     return sink
 
 
-def _now_and_in_next_cell(
+def now_and_in_next_cell(
     shell: InteractiveShell, callback: Callable[[], None]
 ) -> Callable[[], None]:
     """The callback, called in no branch's context, and once more when the next cell begins.

@@ -15,6 +15,8 @@ from IPython.core.completer import (
 )
 from IPython.core.interactiveshell import InteractiveShell
 
+from nbflow.notebook.branch_cells import current_flow
+from nbflow.notebook.branch_completion import complete_branch
 from nbflow.writing.completion import complete
 
 IDENTIFIER = "nbflow.fanout"
@@ -50,6 +52,9 @@ def _matcher(shell: InteractiveShell) -> Any:
         hidden = shell.user_ns_hidden
         names = [name for name in shell.user_ns if name not in hidden]
         found, start = complete(context.full_text, cursor, names)
+        if not found:
+            branches = current_flow(shell).branches
+            found, start = complete_branch(context.full_text, cursor, names, branches)
         return SimpleMatcherResult(
             completions=[SimpleCompletion(text) for text in found],
             matched_fragment=context.full_text[start:cursor],

@@ -10,16 +10,30 @@ import contextvars
 from collections.abc import Callable
 from typing import Any
 
-from nbflow.core.events import Event
-from nbflow.core.record import RunRecord
+from nbflow.core.events import Event, Kind
+from nbflow.core.record import CALLS, GroupRecord, RunRecord, TaskRecord
 from nbflow.core.states import State
+from nbflow.notebook.crowd import Crowd
 from nbflow.views.body import blocks, result_of
 from nbflow.views.census import Census
 from nbflow.views.markdown import Rendered
-from nbflow.views.model import PaneView, census_of, column_pixels, panes_of, totals
+from nbflow.views.model import (
+    PANES_FULL,
+    PaneView,
+    census_of,
+    column_pixels,
+    node_ids,
+    panes_of,
+    shown_order,
+    totals,
+)
+from nbflow.views.outputs import TEXT_MOST
+from nbflow.views.timeline import Row, timeline
 
 BUDGET_SECONDS = 0.015
 """How long one frame may keep the loop; the panes that don't fit come with the next."""
+_SAYING = frozenset({Kind.CHUNK, Kind.OUTPUT, Kind.USAGE})
+"""What changes no time."""
 REST = 4
 """After a frame that took t seconds the loop is left alone for at least this many times t."""
 
@@ -76,32 +90,86 @@ class Changes:
     Args:
         record: The record of a run that has started; somebody else folds events into it.
         clock: Seconds, for the budget of a frame.
+        offers: What can be done with a node once the run has ended: `r` it can run again, `e` its
+            text can be edited.
     """
 
-    def __init__(self, record: RunRecord, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        record: RunRecord,
+        clock: Callable[[], float],
+        offers: Callable[[str], str] = lambda _name: "",
+    ) -> None:
         self._record = record
         self._clock = clock
+        self._offers = offers
+        self._crowd: Crowd | None = None
+        self._lasted = True
+        """Whether something began or ended since the timeline was told."""
         self._stale: dict[str, None] = {}
         self._told: dict[str, list[str]] = {}
         self._rendered: dict[str, Rendered] = {}
-        self._readers: dict[str, list[str]] = {name: [] for name in record.nodes}
-        for node in record.nodes.values():
-            for source in set(node.inputs) & set(record.nodes):
-                self._readers[source].append(node.name)
+        self._known: set[str] = set()
+        """The nodes that every view has heard of."""
+        self._readers: dict[str, dict[str, None]] = {}
+        for name in record.nodes:
+            self._note_inputs(name)
+        self._count()
+
+    def _count(self) -> None:
+        if self._crowd is None and len(self._record.nodes) > PANES_FULL:
+            self._crowd = Crowd(self._record)
+
+    def look(self, view: str, ids: list[int]) -> None:
+        """A view shows the panes of these nodes from now on, by the numbers in their ids."""
+        if self._crowd is not None:
+            for name in self._crowd.look(view, ids):
+                self._told.pop(name, None)
+                self._stale[name] = None
 
     def note(self, event: Event) -> None:
         """Remember whom an event concerns: a node, and at its end those that wait for it."""
-        if event.node is None or event.task is None:
+        self._lasted = self._lasted or event.kind not in _SAYING
+        match event.kind:
+            case Kind.NODE:
+                self._note_inputs(event.data["name"])
+                self._count()
+                self._mark(event.data["name"])
+            case Kind.RUN_ENDED:  # what never ran never will
+                for name in self._record.nodes:
+                    if self._record.life(name) is None:
+                        self._mark(name)
+            case _ if event.node is not None:
+                self._mark(event.node)
+                if self._is_end(event, self._record.life(event.node)):
+                    for name in self._readers.get(event.node, {}):
+                        self._mark(name)
+
+    def _mark(self, name: str) -> None:
+        if self._crowd is None:
+            self._stale[name] = None
             return
-        self._stale[event.node] = None
-        life = self._record.life(event.node)  # a member's end is not yet its node's
-        if life is not None and life.id == event.task and life.state.is_final:
-            self._stale.update(dict.fromkeys(self._readers[event.node]))
+        self._crowd.note(name)
+        if name in self._crowd.watched:
+            self._stale[name] = None
+        else:  # when somebody looks, all of it is told
+            self._told.pop(name, None)
+
+    @staticmethod
+    def _is_end(event: Event, life: TaskRecord | GroupRecord | None) -> bool:
+        """Whether a node has ended; one of its tasks only tells where code calls them."""
+        if life is None or not life.state.is_final:
+            return False
+        return event.task == life.id or (isinstance(life, GroupRecord) and life.kind == CALLS)
+
+    def _note_inputs(self, name: str) -> None:
+        for source in self._record.nodes[name].inputs:
+            self._readers.setdefault(source, {})[name] = None
 
     @property
     def pending(self) -> bool:
         """Whether something changed that nobody was told."""
-        return bool(self._stale)
+        return bool(self._stale) or (self._crowd is not None and self._crowd.is_stale)
 
     def everything(self, elapsed: float) -> dict[str, Any]:
         """The whole state, for a view that knows nothing.
@@ -111,27 +179,51 @@ class Changes:
         """
         census = census_of(self._record, elapsed)
         self._told.clear()  # from now on some views know more than others: tell them whole bodies
+        names = shown_order(self._record)
+        if self._crowd is not None:
+            names = [name for name in names if name in self._crowd.watched]
         panes = [
-            {**_pane(shown), "blocks": self._blocks(name, shown)}
-            for name, shown in self._shown(list(self._record.nodes), elapsed, census)
+            {**self._pane(name, shown), "blocks": self._blocks(name, shown)}
+            for name, shown in self._shown(names, elapsed, census)
         ]
-        column = column_pixels(self._record)
-        return {"run": self._run(elapsed, census), "panes": panes, "column": column}
+        self._known.update(names)
+        return {
+            "run": self._run(elapsed, census),
+            "panes": panes,
+            "column": column_pixels(self._record),
+            "timeline": _timeline(self._record),
+            "cells": None if self._crowd is None else self._crowd.news(whole=True),
+        }
 
     def newest(self, elapsed: float) -> dict[str, Any]:
         """What changed, oldest first, as far as it fits a frame; the rest stays `pending`."""
         until = self._clock() + BUDGET_SECONDS
         census = census_of(self._record, elapsed)
-        panes = []
+        panes, grows = [], False
         for name, shown in self._shown(list(self._stale), elapsed, census):
             del self._stale[name]
             now, before = self._blocks(name, shown), self._told.get(name, [])
-            same = _same_at_start(before, now)
             self._told[name] = now
-            panes.append({**_pane(shown), "from": same, "blocks": now[same:]})
+            panes.append({**self._pane(name, shown), **_difference(before, now)})
+            grows |= name not in self._known
+            self._known.add(name)
             if self._clock() > until:
                 break
-        return {"run": self._run(elapsed, census), "panes": panes}
+        frame = {"run": self._run(elapsed, census), "panes": panes}
+        if self._lasted:
+            frame["timeline"] = _timeline(self._record)
+            self._lasted = False
+        if self._crowd is not None:
+            frame["cells"] = self._crowd.news()
+        elif grows:
+            frame |= self._order()
+        return frame
+
+    def _order(self) -> dict[str, Any]:
+        """In which order panes stand, and how wide, now that there are more."""
+        ids = node_ids(self._record)
+        order = [ids[name] for name in shown_order(self._record) if name in self._known]
+        return {"order": order, "column": column_pixels(self._record)}
 
     def _shown(self, names: list[str], elapsed: float, census: Census) -> zip[tuple[str, PaneView]]:
         return zip(names, panes_of(self._record, names, elapsed, census), strict=True)
@@ -142,6 +234,24 @@ class Changes:
             return blocks(shown)
         rendered = self._rendered[name] = result_of(shown, self._rendered.get(name))
         return blocks(shown, rendered)
+
+    def _pane(self, name: str, shown: PaneView) -> dict[str, Any]:
+        members = self._record.groups.get(name)
+        return {
+            "id": shown.id,
+            "branch": shown.branch,
+            "state": shown.state,
+            "glyph": shown.glyph,
+            "detail": shown.detail,
+            "count": shown.count,
+            "join": shown.is_join,
+            "started": shown.started,
+            "elapsed": shown.elapsed if shown.state.is_final else None,
+            "can": self._offers(name),
+            "items": 0 if members is None else len(members.members),
+            "wide": members is not None and members.kind == "variants",
+            "cut": shown.state.is_final and len(shown.text) > TEXT_MOST,
+        }
 
     def _run(self, elapsed: float, census: Census) -> dict[str, Any]:
         now = totals(self._record, elapsed, census)
@@ -158,18 +268,35 @@ class Changes:
         }
 
 
-def _pane(shown: PaneView) -> dict[str, Any]:
+def _timeline(record: RunRecord) -> dict[str, Any]:
+    drawn = timeline(record)
+    rows = [_row(row) for row in drawn.rows] if drawn.is_telling else []
+    return {"rows": rows, "notes": list(drawn.notes)}
+
+
+def _row(row: Row) -> dict[str, Any]:
+    spans = [(span.kind, _rounded(span.start), _rounded(span.end)) for span in row.spans]
     return {
-        "id": shown.id,
-        "branch": shown.branch,
-        "state": shown.state,
-        "glyph": shown.glyph,
-        "detail": shown.detail,
-        "count": shown.count,
-        "join": shown.is_join,
-        "started": shown.started,
-        "elapsed": shown.elapsed if shown.state.is_final else None,
+        "id": row.node,
+        "branch": row.branch,
+        "label": row.label,
+        "state": row.state,
+        "spans": spans,
+        "title": row.title,
+        "critical": row.is_critical,
+        "members": [_row(member) for member in row.members],
     }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _difference(before: list[str], now: list[str]) -> dict[str, Any]:
+    """The blocks that replace all but the first `from` and the last `keep` ones."""
+    start = _same_at_start(before, now)
+    end = _same_at_start(before[start:][::-1], now[start:][::-1])
+    return {"from": start, "keep": end, "blocks": now[start : len(now) - end]}
 
 
 def _same_at_start(before: list[str], now: list[str]) -> int:

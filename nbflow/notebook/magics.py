@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import shlex
 from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magic import Magics, line_cell_magic, line_magic, magics_class
 from IPython.core.magic import cell_magic as ipython_cell_magic
 
+from nbflow import blocking
 from nbflow.core.run import last_run
 from nbflow.errors import NbflowError, nearest
 from nbflow.models import default_model, set_default_model
-from nbflow.notebook import cells, doctor
+from nbflow.notebook import branch_cells, cells, doctor, watch
 
 FANOUT_HELP = """\
 %%fanout [options] [name=value ...]
@@ -93,16 +95,48 @@ Options
     and every option of %%fanout: see %%fanout --help
 """
 
+WATCH_HELP = """\
+%%watch [-o NAME]
+
+Run the code below as Python, and show every run that it starts on a board of its own, live: of a
+StateGraph, of an @entrypoint or a @task, or of a Flow.
+
+    %%watch
+    state = parallel_workflow.invoke({"topic": "cats"})
+    print(state["combined_output"])
+
+Nothing else changes: `await` works, names are the notebook's, and the last expression is shown. In
+other places, `with nbflow.watch():` does the same for a block, and `graph = nbflow.watch(graph)`
+for one graph, also one of LangGraph itself.
+
+Options
+    -o, --out NAME       bind each run to NAME when it starts; in the end it is the last one's
+    -h, --help           this text
+
+`await graph.ainvoke(...)` keeps the board's buttons alive; while `graph.invoke(...)` runs, use the
+stop button. At most 10 runs are shown.
+"""
+
 NBFLOW_HELP = """\
 %nbflow COMMAND
 
     model [MODEL]    show or set the default model (smollm2, openai:NAME[@BASE_URL], a variable)
+    retry [NAME]     run again what failed or was cancelled, and what depends on it; of the run that
+                     the variable NAME holds, or else of the last one
     board            show the last run on a board again
+    export TARGET [NAME] [-o FILE]
+                     the flow or run NAME, or the last run's, as a LangGraph program: TARGET is
+                     langgraph-python-graph, langgraph-python-functional,
+                     langgraph-typescript-graph or langgraph-typescript-functional
+    flow             draw the flow that %%branch and %%join cells define; --drop NAME, --clear
+    run [...]        run that flow, with the options and values of %%fanout
+    builder          write that flow with fields and buttons
+    cell             that flow as a %%fanout cell, in a new cell below
     doctor           what was found on this machine, and how to mend what is missing
     --help           this text
 """
 
-_LATER = frozenset({"config", "runs", "show", "retry", "resume", "builder", "export"})
+_LATER = frozenset({"config", "runs", "show", "resume"})
 
 
 @magics_class
@@ -125,6 +159,13 @@ class NbflowMagics(Magics):
 
     vote.__doc__ = VOTE_HELP
 
+    @line_cell_magic
+    def watch(self, line: str, cell: str | None = None) -> None:
+        """Described by `WATCH_HELP`."""
+        watch.run_magic(self.shell, line, cell, WATCH_HELP)
+
+    watch.__doc__ = WATCH_HELP
+
     async def awaited(self, magic: str, line: str, cell: str) -> None:
         """What a `%%fanout` or `%%vote` cell becomes: the same magic, awaited."""
         __tracebackhide__ = True
@@ -132,25 +173,38 @@ class NbflowMagics(Magics):
         text = VOTE_HELP if magic == "vote" else FANOUT_HELP
         await cells.await_cell(self.shell, expand(line, depth=1), cell, text, magic=magic)
 
+    async def awaited_retry(self, line: str) -> None:
+        """What a line `%nbflow retry` becomes: the same magic, awaited."""
+        __tracebackhide__ = True
+        expand: Any = self.shell.var_expand
+        words = _words(expand(line, depth=1))
+        await cells.await_retry(self.shell, _only_name(words[1:]))
+
     @line_magic
     def nbflow(self, line: str) -> None:
         """Described by `NBFLOW_HELP`."""
-        try:
-            words = shlex.split(line)
-        except ValueError as error:
-            raise NbflowError(f"%nbflow can't read {line!r}: {str(error).lower()}.") from None
+        if line.split()[:1] == ["run"]:
+            text = line.lstrip().removeprefix("run")
+            blocking.run(branch_cells.run_flow(self.shell, text, sync=True))
+            return
+        words = _words(line)
         command = words[0] if words else "--help"
         commands: dict[str, Callable[[list[str]], None]] = {
             "--help": self._help,
             "-h": self._help,
             "model": self._model,
+            "retry": self._retry,
             "board": self._board,
+            "export": self._export,
             "doctor": self._doctor,
+            "flow": self._flow,
+            "builder": self._builder,
+            "cell": self._cell,
         }
         if command in _LATER:
             raise NbflowError(f"%nbflow {command} is not there yet; it comes with a later version.")
         if command not in commands:
-            choices = nearest(command, commands)
+            choices = nearest(command, {*commands, "run"})
             raise NbflowError(f"%nbflow knows no {command!r}. {choices} See %nbflow --help.")
         commands[command](words[1:])
 
@@ -165,8 +219,36 @@ class NbflowMagics(Magics):
             set_default_model(self.shell.user_ns.get(spec, spec) if spec.isidentifier() else spec)
         print(f"default model: {default_model().name}")  # noqa: T201 - the answer
 
+    def _retry(self, words: list[str]) -> None:
+        blocking.run(cells.await_retry(self.shell, _only_name(words), sync=True))
+
     def _board(self, _words: list[str]) -> None:
         last_run().board()
 
+    def _export(self, words: list[str]) -> None:
+        importlib.import_module("nbflow.notebook.exports").export_line(self.shell, words)
+
+    def _flow(self, words: list[str]) -> None:
+        branch_cells.show_flow(self.shell, words)
+
+    def _builder(self, _words: list[str]) -> None:
+        importlib.import_module("nbflow.notebook.builder").show(self.shell)
+
+    def _cell(self, _words: list[str]) -> None:
+        self.shell.set_next_input(branch_cells.current_flow(self.shell).text())
+
     def _doctor(self, _words: list[str]) -> None:
         print(doctor.report())  # noqa: T201 - the answer
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise NbflowError(f"%nbflow can't read {line!r}: {str(error).lower()}.") from None
+
+
+def _only_name(words: list[str]) -> str | None:
+    if len(words) > 1:
+        raise NbflowError(f"%nbflow retry takes one name, not {len(words)}: {' '.join(words)!r}.")
+    return words[0] if words else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nbflow.core.record import RunRecord
+from nbflow.core.record import GroupRecord, Life, RunRecord
 from nbflow.core.states import State
 
 LISTED_MOST = 24
@@ -22,6 +22,8 @@ class Members:
     failed: list[str] = field(default_factory=list)
     """The first that failed, and then the first that are running: never more than are listed."""
     running: list[str] = field(default_factory=list)
+    unneeded: int = 0
+    """How many of the cancelled ones nobody needed any more."""
 
 
 class Census:
@@ -41,9 +43,11 @@ class Census:
 
     def __init__(self, record: RunRecord, now: float) -> None:
         self.work = 0.0
-        """The sum of the tasks' own times, in seconds."""
+        """The sum of the tasks' own times, in seconds, without those that call others."""
         self.done = 0
         self.running = 0
+        """How many tasks are running, without those that call others."""
+        self._unneeded = 0
         self.tokens_of: dict[str, int] = dict.fromkeys(record.nodes, 0)
         """Tokens that were written, by node."""
         self.members: dict[str, Members] = {}
@@ -51,9 +55,9 @@ class Census:
         self._count_tasks(record, now)
         for group in record.groups.values():
             if group.of is not None:
-                self._count_member(group.of, group.id, group.state)
-        self.expected = len(record.tasks) + _still_to_come(record)
-        """How many tasks there will be, as far as that is known."""
+                self._count_member(group.of, group)
+        self.expected = len(record.tasks) - self._unneeded + _still_to_come(record)
+        """How many tasks are to be done, as far as that is known: all but those not needed."""
 
     @property
     def tokens(self) -> int:
@@ -65,37 +69,66 @@ class Census:
         return self.members.get(group) or Members()
 
     def _count_tasks(self, record: RunRecord, now: float) -> None:
+        # The board's innermost loop: of what is done in a group, which is most, nothing but sums.
+        plain: dict[str | None, int] = {}
+        callers: set[str] = set()
+        work, done_state = 0.0, State.DONE
         for task in record.tasks.values():
-            state = task.state
-            self.done += state is State.DONE
-            self.running += state is State.RUNNING
-            self.work += task.elapsed(now) or 0.0
+            if task.started is not None:
+                work += (now if task.ended is None else task.ended) - task.started
             if task.output_tokens:
                 self.tokens_of[task.node] = self.tokens_of.get(task.node, 0) + task.output_tokens
-            if task.of is not None:
-                self._count_member(task.of, task.id, state)
+            if task.caller is not None:
+                callers.add(task.caller)
+            of = task.of
+            if task.state is done_state:
+                plain[of] = plain.get(of, 0) + 1
+                continue
+            self.running += task.state is State.RUNNING
+            self._unneeded += task.unneeded
+            if of is not None:
+                self._count_member(of, task)
+        for caller in callers:  # while others work for them, they only wait
+            work -= record.tasks[caller].elapsed(now) or 0.0
+            self.running -= record.tasks[caller].state is State.RUNNING
+        self.work = work
+        self.done = sum(plain.values())
+        for group, count in plain.items():
+            if group is not None:
+                self.members.setdefault(group, Members()).counts[done_state] += count
 
-    def _count_member(self, group: str, member: str, state: State) -> None:
+    def _count_member(self, group: str, member: Life) -> None:
         members = self.members.get(group)
         if members is None:
             members = self.members[group] = Members()
+        state = member.state
         members.counts[state] += 1
+        members.unneeded += member.unneeded
         if state is State.FAILED or state is State.RUNNING:
             listed = members.failed if state is State.FAILED else members.running
             if len(listed) < LISTED_MOST:
-                listed.append(member)
+                listed.append(member.id)
 
 
 def _still_to_come(record: RunRecord) -> int:
-    """How many tasks the groups that go on have still to queue, as far as they know."""
+    """How many tasks the groups have not queued, as far as they know; of those done, none.
+
+    So a group that was cancelled or failed lacks what it never came to.
+    """
     missing: dict[str, int] = {}
     inner: dict[str, int] = {}
     for group in reversed(record.groups.values()):  # a group comes after the one it is in
         own = 0
-        if group.size is not None and not group.state.is_final:
+        if group.size is not None and not _is_over(group):
             typical = -(-inner.get(group.id, 0) // len(group.members)) if group.members else 1
             own = (group.size - len(group.members)) * max(1, typical)
         missing[group.id] = own
         if group.of is not None:
             inner[group.of] = inner.get(group.of, 0) + (group.size or len(group.members))
     return sum(missing.values())
+
+
+def _is_over(group: GroupRecord) -> bool:
+    """Whether a group needs no more tasks than it has."""
+    never_ran = group.state.is_final and group.started is None
+    return group.state is State.DONE or group.unneeded or never_ran

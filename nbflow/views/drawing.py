@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
-from nbflow.views.graph import INK, Box, Graph, Progress, dot, graph, progress
+from nbflow.views.dot import dot
+from nbflow.views.graph import INK, Box, Graph, graph
 from nbflow.views.layout import svg_of
 from nbflow.views.model import census_of, node_ids
-from nbflow.views.words import clean_name
+from nbflow.views.progress import Progress, progress
+from nbflow.views.words import clean_name, counted
 
 _log = logging.getLogger(__name__)
 
@@ -35,37 +37,42 @@ HEIGHT_PIXELS = 400
 """A higher graph is drawn smaller, down to this scale; whoever shows it lets it scroll."""
 SCALE_LEAST = 0.55
 
+CONDITIONAL_DASHES = "6 4"
+BROKEN_DASHES = "1.5 3"
+"""Of an arrow out of a box that has no result."""
 _BROKEN = {State.FAILED, State.CANCELLED, State.SKIPPED}
 
 
-def live_svg(record: RunRecord) -> str | None:
+def live_svg(record: RunRecord, drawn: Graph | None = None) -> str | None:
     """The graph for the live board: `g.node[data-branch][data-state]`, colours by CSS.
 
+    Args:
+        record: What happened so far.
+        drawn: The graph as it is laid out, if the run may have grown since.
+
     Returns:
         SVG, or None without Graphviz.
     """
-    return _drawn(record, _dress_live)
+    return _drawn(record, drawn or graph(record), _dress_live)
 
 
-def baked_svg(record: RunRecord) -> str | None:
+def baked_svg(record: RunRecord, drawn: Graph | None = None) -> str | None:
     """The graph as it is now, for an `<img>`: colours and texts in it, nothing else needed.
 
+    Args:
+        record: What happened so far.
+        drawn: The graph as it is laid out, if the run may have grown since.
+
     Returns:
         SVG, or None without Graphviz.
     """
-    return _drawn(record, _dress_baked)
-
-
-def layout_source(record: RunRecord) -> str:
-    """The DOT whose layout (`layout.svg_of`, remembered) both drawings of this record use."""
-    return dot(graph(record))
+    return _drawn(record, drawn or graph(record), _dress_baked)
 
 
 _Dress = Callable[[ET.Element, Progress], None]
 
 
-def _drawn(record: RunRecord, dress: _Dress) -> str | None:
-    drawn = graph(record)
+def _drawn(record: RunRecord, drawn: Graph, dress: _Dress) -> str | None:
     laid_out = svg_of(dot(drawn)) if drawn.boxes else None
     if laid_out is None:
         return None
@@ -98,7 +105,7 @@ def _frame(root: ET.Element, drawn: Graph) -> None:
     """Let it scale, and say what it is to those who don't see it."""
     root.set("role", "img")
     nodes = sum(len(box.names) for box in drawn.boxes if not box.is_value)
-    root.set("aria-label", f"graph of {nodes} nodes")
+    root.set("aria-label", f"graph of {counted(nodes, 'node')}")
     width, height = (float(root.get(side, "1").removesuffix("pt")) for side in ("width", "height"))
     scale = min(1.0, max(HEIGHT_PIXELS / height, SCALE_LEAST))
     root.set("width", f"{width * scale:.0f}")
@@ -119,6 +126,7 @@ def _draw_node(
     group.set("data-branch", clean_name(box.names[0]) if len(box.names) == 1 else box.label)
     group.set("data-label", box.label)
     group.set("data-note", box.note)
+    group.set("data-counts", box.counts)
     group.set("data-nodes", " ".join(ids[name] for name in box.names))
     group.set("data-state", now.state)
     for text, said in zip(group.iter(f"{{{_SVG}}}text"), (now.text, now.note), strict=False):
@@ -136,9 +144,14 @@ def _draw_edge(group: ET.Element, key: str, drawn: Graph, states: dict[str, Prog
     source = states.get(tail)
     state = source.state if source is not None else State.DONE
     group.set("data-state", state)
+    is_conditional = (tail, head) in drawn.conditional
+    if is_conditional:
+        group.set("data-conditional", "true")
     for path in group.iter(f"{{{_SVG}}}path"):
         if state in _BROKEN:
-            path.set("stroke-dasharray", "4 3")
+            path.set("stroke-dasharray", BROKEN_DASHES)
+        elif is_conditional:
+            path.set("stroke-dasharray", CONDITIONAL_DASHES)
 
 
 def _dress_live(group: ET.Element, _now: Progress) -> None:

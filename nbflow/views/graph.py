@@ -1,24 +1,18 @@
-"""What is drawn of a flow: a record -> boxes and arrows -> DOT.
+"""What is drawn of a run: its record -> boxes, the arrows between them, and what is around them.
 
-Names reach DOT only as escaped labels; nodes are called `n0`, `n1`, ... and values `v0`, `v1`, ...
-Nothing of a run's progress is in it, so one layout serves a run from its start to its end.
+Nothing of a run's progress is in it, so one layout serves a flow's run from its start to its end;
+where code calls nodes, it is another whenever there is a new one.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-import graphviz
-
-from nbflow.core.record import GroupRecord, RunRecord
-from nbflow.core.states import State
-from nbflow.views.census import Census
-from nbflow.views.groups import count_text, progress_text
-from nbflow.views.model import census_of, node_ids, sources_of, wait_text
-from nbflow.views.words import GLYPHS, clean_name, seconds_text
+from nbflow.core.record import CALLS, RunRecord
+from nbflow.views.model import ENTRYPOINT, node_ids, sources_of, wait_text
+from nbflow.views.nesting import SUBGRAPH, homes, ways
+from nbflow.views.words import clean_name
 
 NODES_MOST = 100
 """From here on, nodes that read the same and feed the same are drawn as one box."""
@@ -26,6 +20,9 @@ LABEL_MOST = 28
 """Characters of a name that a box shows."""
 NOTE_MOST = 36
 """Characters of a box's second line."""
+MARKED = frozenset({ENTRYPOINT, SUBGRAPH})
+"""The kinds of nodes that their boxes name."""
+LEGEND = "dashed: taken or not, as the run decides"
 INK = "#727a86"
 NO_GRAPHVIZ = "No Graphviz was found to draw the graph; `nbflow doctor` says how to get one."
 
@@ -41,6 +38,33 @@ class Box:
     is_value: bool = False
     note: str = ""
     """Its second line: how it becomes many tasks, how many of its inputs it waits for."""
+    counts: str = ""
+    """What its second line counts, if not the tasks of its note: `calls`."""
+    cluster: str = ""
+    """The id of the cluster it is in."""
+
+    def says(self, count: str) -> str:
+        """Its second line, once so much is counted.
+
+        Example:
+            >>> Box("n0", ("a",), "a", note="vote of 5").says("3/5")
+            'vote of 5 · 3/5'
+            >>> Box("n0", ("a",), "a", counts="calls").says("3")
+            '3 calls'
+        """
+        if not self.note and not self.counts:
+            return ""
+        counted = f"{count} {self.counts}".strip() if self.counts else count
+        return " · ".join(filter(None, [self.note, counted]))
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A graph that is a node, drawn around its nodes."""
+
+    label: str
+    around: str = ""
+    """The id of the cluster it is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +73,17 @@ class Graph:
 
     boxes: tuple[Box, ...]
     arrows: tuple[tuple[str, str], ...]
+    conditional: frozenset[tuple[str, str]] = frozenset()
+    """The arrows that may be taken or not."""
+    clusters: Mapping[str, Cluster] = field(default_factory=dict)
+    """By their ids: those of the boxes of the nodes that they are."""
+    hidden: tuple[tuple[str, str], ...] = ()
+    """Arrows that aren't drawn: what calls others stands after those whose results it may read."""
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """What a box says of its nodes at some moment."""
-
-    state: State
-    text: str
-    """Sign, name, and time or count."""
-    title: str
-    """The same in words."""
-    note: str = ""
-    """The second line, if the box has one."""
+    @property
+    def legend(self) -> str:
+        """What has to be explained of it; empty if nothing."""
+        return LEGEND if self.conditional else ""
 
 
 def graph(record: RunRecord) -> Graph:
@@ -82,34 +104,75 @@ def graph(record: RunRecord) -> Graph:
     ]
     boxes = list(_boxes(record))
     box_of = {name: box.id for box in [*values, *boxes] for name in box.names}
-    arrows = dict.fromkeys(
-        (box_of[source], box_of[node.name])
-        for node in record.nodes.values()
-        for source in node.inputs
-    )
-    return Graph((*values, *boxes), tuple(arrows))
+    home_of = homes(record) if len(boxes) == len(record.nodes) else {}
+    arrows: dict[tuple[str, str], bool] = {}
+    for way in ways(record, home_of):
+        arrow = (box_of[way.source], box_of[way.target])
+        arrows[arrow] = arrows.get(arrow, True) and way.is_conditional
+    cluster_of = {name: box_of[home] for name, home in home_of.items()}
+    clusters = {
+        box_of[home]: Cluster(shortened(home), cluster_of.get(home, ""))
+        for home in dict.fromkeys(home_of.values())
+    }
+    boxes = [replace(box, cluster=_cluster(box, cluster_of, clusters)) for box in boxes]
+    conditional = frozenset(arrow for arrow, perhaps in arrows.items() if perhaps)
+    hidden = tuple(_hidden(record, [*values, *boxes], arrows))
+    return Graph((*values, *boxes), tuple(arrows), conditional, clusters, hidden)
 
 
-def arrow_lines(drawn: Graph) -> list[str]:
+def _hidden(
+    record: RunRecord, boxes: Sequence[Box], arrows: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """From those that nobody has read yet to what called them, while it has read none."""
+    tails, heads = {tail for tail, _head in arrows}, {head for _tail, head in arrows}
+    callers = {box.id for box in boxes if _kind(record, box) == ENTRYPOINT} - heads
+    for box in boxes:
+        if box.id not in tails and box.id not in callers:
+            yield from ((box.id, caller) for caller in callers)
+
+
+def _kind(record: RunRecord, box: Box) -> str:
+    return "" if box.is_value else record.nodes[box.names[0]].kind
+
+
+def _cluster(box: Box, cluster_of: Mapping[str, str], clusters: Mapping[str, Cluster]) -> str:
+    """A graph that is a node stands in its own cluster."""
+    return box.id if box.id in clusters else cluster_of.get(box.names[0], "")
+
+
+def arrow_lines(drawn: Graph, notes: Mapping[str, str] | None = None) -> list[str]:
     """The graph in words, a line for each box that others read.
+
+    Args:
+        drawn: The graph.
+        notes: The boxes' second lines by their ids, where they say more by now.
 
     Example:
         >>> arrow_lines(Graph((Box("n0", ("a",), "a"), Box("n1", ("b",), "b")), (("n0", "n1"),)))
         ['a → b']
     """
-    labels = {box.id: box.label for box in drawn.boxes}
-    targets: dict[str, list[str]] = {}
+    labels = {box.id: _with_note(box, notes or {}) for box in drawn.boxes}
+    targets: dict[tuple[str, str], list[str]] = {}
     for tail, head in drawn.arrows:
-        targets.setdefault(tail, []).append(labels[head])
-    lines = [f"{labels[tail]} → {', '.join(heads)}" for tail, heads in targets.items()]
-    return lines or list(labels.values())
+        sign = "⇢" if (tail, head) in drawn.conditional else "→"
+        targets.setdefault((tail, sign), []).append(labels[head])
+    lines = [f"{labels[tail]} {sign} {', '.join(to)}" for (tail, sign), to in targets.items()]
+    ends = {box for arrow in drawn.arrows for box in arrow}
+    return lines + [label for box, label in labels.items() if box not in ends]
+
+
+def _with_note(box: Box, notes: Mapping[str, str]) -> str:
+    note = notes.get(box.id, box.note)
+    return f"{box.label} ({note})" if note else box.label
 
 
 def _boxes(record: RunRecord) -> Iterator[Box]:
     ids = node_ids(record)
     if len(ids) <= NODES_MOST:
         for name in record.nodes:
-            yield Box(ids[name], (name,), shortened(name), note=_note(record, name))
+            counts = "calls" if _is_called_often(record, name) else ""
+            note = _note(record, name)
+            yield Box(ids[name], (name,), shortened(name), note=note, counts=counts)
         return
     for names in _groups(record):
         label = shortened(names[0])
@@ -120,8 +183,14 @@ def _boxes(record: RunRecord) -> Iterator[Box]:
 
 def _note(record: RunRecord, name: str) -> str:
     node = record.nodes[name]
-    parts = [wait_text(node, len(sources_of(record, node))), *node.fan_out]
+    kind = node.kind if node.kind in MARKED else ""
+    parts = [kind, wait_text(node, len(sources_of(record, node))), *node.fan_out]
     return shortened(" · ".join(filter(None, parts)), NOTE_MOST)
+
+
+def _is_called_often(record: RunRecord, name: str) -> bool:
+    group = record.groups.get(name)
+    return group is not None and group.kind == CALLS
 
 
 def _groups(record: RunRecord) -> list[tuple[str, ...]]:
@@ -135,131 +204,6 @@ def _groups(record: RunRecord) -> list[tuple[str, ...]]:
     for node in record.nodes.values():
         groups.setdefault((frozenset(node.inputs), tuple(readers[node.name])), []).append(node.name)
     return [tuple(names) for names in groups.values()]
-
-
-def dot(drawn: Graph) -> str:
-    """The graph in DOT, left to right, with room in each box for a sign and a time."""
-    small = len(drawn.boxes) > 30  # noqa: PLR2004 - what still fits a screen at full size
-    digraph = graphviz.Digraph(
-        graph_attr={
-            "rankdir": "LR",
-            "bgcolor": "transparent",
-            "nodesep": "0.08" if small else "0.16",
-            "ranksep": "0.5 equally" if small else "0.6",
-            "pad": "0.05",
-        },
-        node_attr={
-            "shape": "box",
-            "style": "rounded,filled",
-            "fillcolor": "white",
-            "color": INK,
-            "fontname": "Helvetica,Arial,sans-serif",
-            "fontsize": "10" if small else "12",
-            "height": "0.26" if small else "0.36",
-            "margin": "0.12,0.03",
-        },
-        edge_attr={"color": INK, "arrowsize": "0.6"},
-    )
-    for box in drawn.boxes:
-        if box.is_value:
-            plain = {"shape": "plaintext", "style": "", "fontname": "monospace", "fontcolor": INK}
-            digraph.node(box.id, _literal(box.label), **plain)
-        else:
-            widest = "888.8 s" if len(box.names) == 1 else "8888/8888"
-            first = _literal(f"{GLYPHS['running']} {box.label} {widest}")
-            second = rf"\n{_literal(box.note + ' · 888/888')}" if box.note else ""
-            room = {"margin": "0.12,0.06"} if box.note else {}
-            digraph.node(box.id, first + second, **room)
-    for tail, head in drawn.arrows:
-        digraph.edge(tail, head)
-    for stack in _stacks(drawn):
-        with digraph.subgraph(graph_attr={"rank": "same"}) as column:
-            for above, below in itertools.pairwise(stack):
-                column.edge(above, below, style="invis")
-    return str(digraph.source)
-
-
-def _stacks(drawn: Graph) -> Iterator[list[str]]:
-    """Boxes that stand one below the other in the order in which they were written.
-
-    Left to itself Graphviz shuffles many branches between the same sources and joins, and stacks
-    parts that no arrow joins from the bottom up.
-    """
-    tails: dict[str, set[str]] = {box.id: set() for box in drawn.boxes}
-    heads: dict[str, set[str]] = {box.id: set() for box in drawn.boxes}
-    for tail, head in drawn.arrows:
-        tails[head].add(tail)
-        heads[tail].add(head)
-    in_parts = _parts(drawn) > 1
-    stacks: dict[object, list[str]] = {}
-    for box in drawn.boxes:
-        is_first = in_parts and not tails[box.id]
-        key = "first" if is_first else (frozenset(tails[box.id]), frozenset(heads[box.id]))
-        stacks.setdefault(key, []).append(box.id)
-    yield from (stack for stack in stacks.values() if len(stack) > 1)
-
-
-def _parts(drawn: Graph) -> int:
-    """How many parts there are that no arrow joins."""
-    part = {box.id: {box.id} for box in drawn.boxes}
-    for tail, head in drawn.arrows:
-        if part[tail] is not part[head]:
-            small, large = sorted((part[tail], part[head]), key=len)
-            large |= small
-            part.update(dict.fromkeys(small, large))
-    return len({id(members) for members in part.values()})
-
-
-def _literal(label: str) -> str:
-    """A label of which Graphviz reads nothing as markup, escapes or character references."""
-    return str(graphviz.escape(label.replace("&", "&amp;")))
-
-
-def progress(record: RunRecord, box: Box, census: Census | None = None) -> Progress:
-    """What a box says now.
-
-    Args:
-        record: What happened so far.
-        box: Which one.
-        census: The count of the record's tasks, if the caller has one.
-    """
-    if len(box.names) == 1:
-        return _progress_of_one(record, box, census or census_of(record))
-    lives = map(record.life, box.names)
-    states = Counter(State.QUEUED if life is None else life.state for life in lives)
-    state = next(state for state in _LOUDEST_FIRST if states[state])
-    counts = ", ".join(f"{states[state]} {state}" for state in State if states[state])
-    text = f"{GLYPHS[state]} {box.label} {states[State.DONE]}/{len(box.names)}"
-    return Progress(state, text, f"{len(box.names)} branches, {box.label}: {counts}")
-
-
-def _progress_of_one(record: RunRecord, box: Box, census: Census) -> Progress:
-    life = record.life(box.names[0])
-    state = State.QUEUED if life is None else life.state
-    parts, note = [str(state)], box.note
-    time = ""
-    if life is not None and state.is_final and (elapsed := life.elapsed(record.now)) is not None:
-        time = f" {seconds_text(elapsed)}"
-        parts.append(time.strip())
-    if life is not None and life.unneeded:
-        parts.append("not needed any more")
-    if isinstance(life, GroupRecord) and life.started is not None:
-        members = census.of(life.id)
-        note = f"{note} · {count_text(life, members)}"
-        parts.append(progress_text(life, members))
-    title = f"{clean_name(box.names[0])}: {', '.join(parts)}"
-    return Progress(state, f"{GLYPHS[state]} {box.label}{time}", title, note)
-
-
-_LOUDEST_FIRST = (
-    State.RUNNING,
-    State.FAILED,
-    State.QUEUED,
-    State.CANCELLED,
-    State.SKIPPED,
-    State.DONE,
-)
-"""Which state a box of many nodes has: that of the first of these that one of them has."""
 
 
 def shortened(name: str, most: int = LABEL_MOST) -> str:

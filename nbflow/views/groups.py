@@ -11,11 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.core.record import ErrorInfo, GroupRecord, Life, RunRecord, TaskRecord
+from nbflow.core.record import CALLS, ErrorInfo, GroupRecord, Life, RunRecord, TaskRecord
 from nbflow.core.states import State
 from nbflow.views.census import LISTED_MOST, Census, Members
 from nbflow.views.words import as_printed, clean, clean_name, counted, first_line, last_line
 
+PRINTED_MOST = 100
+"""Outputs of one member in which its last printed line is looked for."""
 ANSWERS_MOST = 24
 """Different answers of a vote that are listed."""
 
@@ -32,6 +34,16 @@ class ItemView:
     elapsed: float | None
     """Seconds; None if it never ran."""
     unneeded: bool
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    """What was printed and displayed inside it."""
+    display: Mapping[str, Any] | None = None
+    """Its result's rich form, if that says more than its text."""
+
+    @property
+    def printed(self) -> str:
+        """What it printed last, as a terminal would leave it."""
+        texts = [str(output["text"]) for output in self.outputs[-PRINTED_MOST:] if "text" in output]
+        return as_printed("".join(texts))
 
     @property
     def line(self) -> str:
@@ -40,7 +52,9 @@ class ItemView:
             return first_line(f"{self.error.type}: {self.error.message}")
         if self.state is State.CANCELLED:
             return "not needed any more" if self.unneeded else "cancelled"
-        return last_line(self.text) if self.state is State.RUNNING else first_line(self.text)
+        if self.state is State.RUNNING:
+            return last_line(self.text) or last_line(self.printed)
+        return first_line(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +70,7 @@ class GroupView:
     """The many tasks of one node."""
 
     kind: str
-    """`each`, `vote`, `best` or `variants`."""
+    """`each`, `vote`, `best`, `variants` or `calls`."""
     progress: str
     """How far it is: `3 of 7 done · 1 failed`; empty before its first task."""
     items: tuple[ItemView, ...]
@@ -134,8 +148,8 @@ def progress_text(group: GroupRecord, members: Members) -> str:
     """
     if group.started is None:
         return ""
-    counts = members.counts
-    total = size_of(group)
+    counts = {**members.counts, State.CANCELLED: members.counts[State.CANCELLED] - members.unneeded}
+    total = size_of(group, members)
     of = "" if total is None else f" of {total:,}"
     rest = [
         f"{counts[state]:,} {state}" for state in (State.FAILED, State.CANCELLED) if counts[state]
@@ -153,13 +167,18 @@ def count_text(group: GroupRecord, members: Members) -> str:
     """
     if group.started is None:
         return ""
-    done, total = members.counts[State.DONE], size_of(group)
+    done, total = members.counts[State.DONE], size_of(group, members)
     return str(done) if total is None or done == total else f"{done}/{total}"
 
 
-def size_of(group: GroupRecord) -> int | None:
-    """How many members there will be, or were; None while nobody knows."""
-    if group.size is None and group.state.is_final:
+def size_of(group: GroupRecord, members: Members) -> int | None:
+    """How many members are to be done; None while nobody knows.
+
+    Of a group that is done, only those that were needed: a vote may be over early.
+    """
+    if group.state is State.DONE or group.unneeded:
+        return len(group.members) - members.unneeded
+    if group.kind == CALLS or (group.size is None and group.state.is_final):
         return len(group.members)
     return group.size
 
@@ -197,10 +216,21 @@ def _item(record: RunRecord, group: GroupRecord, member: str, now: float) -> Ite
         text = f"{counted(len(life.members), 'task')}"
     error = life.error
     return ItemView(
-        label=clean_name(member[len(group.id) + 1 : -1]),
+        label=clean_name(member[len(group.id) + 1 : -1]) or "0",  # the first call has no number
         state=life.state,
         text=clean(text),
-        error=error and ErrorInfo(clean_name(error.type), as_printed(error.message), ""),
+        error=error and clean_error(error),
         elapsed=life.elapsed(now),
         unneeded=life.unneeded,
+        outputs=tuple(life.outputs) if isinstance(life, TaskRecord) else (),
+        display=_rich(life.display) if isinstance(life, TaskRecord) else None,
     )
+
+
+def _rich(display: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return display if display and display.keys() - {"text/plain"} else None
+
+
+def clean_error(error: ErrorInfo) -> ErrorInfo:
+    """An exception of which every text is clean."""
+    return ErrorInfo(clean_name(error.type), as_printed(error.message), as_printed(error.traceback))

@@ -8,8 +8,10 @@ from __future__ import annotations
 from html import escape
 
 MUTED = "#727a86"
-"""A grey that can be read on white and on near-black; likewise the next."""
+"""A grey for lines, which can be seen on white and on near-black; likewise the next."""
 ALARM = "#d94439"
+FADED = "opacity:.75"
+"""How a remark looks: no grey has enough contrast for text on both, but a part of the ink has."""
 
 
 def muted(text: str) -> str:
@@ -17,6 +19,6 @@ def muted(text: str) -> str:
 
     Example:
         >>> muted("a < b")
-        '<div class="nbflow-muted" style="color:#727a86">a &lt; b</div>'
+        '<div class="nbflow-muted" style="opacity:.75">a &lt; b</div>'
     """
-    return f'<div class="nbflow-muted" style="color:{MUTED}">{escape(text)}</div>'
+    return f'<div class="nbflow-muted" style="{FADED}">{escape(text)}</div>'

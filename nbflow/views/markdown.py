@@ -111,6 +111,16 @@ def render(text: str, before: Rendered | None = None) -> Rendered:
     )
 
 
+def render_line(line: str) -> str:
+    """One line as sanitised HTML: emphasis, code and links, but no heading, list or paragraph.
+
+    Example:
+        >>> render_line("# a **bold** <b>")
+        '# a <strong>bold</strong> &lt;b&gt;'
+    """
+    return sanitise(_markdown.renderInline(line))
+
+
 def _first_line(group: list[Token]) -> int:
     lines = group[0].map
     assert lines is not None
@@ -129,7 +139,7 @@ def sanitise(html: str) -> str:
         cleaned = cleaned.replace(f'<{tag} style="', f'<{tag} style="{_CELL};')
     for tag, style in _STYLES.items():  # in nh3's output a "<" of a text is always "&lt;"
         cleaned = cleaned.replace(f"<{tag}>", f'<{tag} style="{style}">')
-    return cleaned.replace("<a ", '<a style="color:#2079de" ')
+    return cleaned.replace("<a ", '<a style="color:inherit;text-decoration:underline" ')
 
 
 def _top_level(tokens: list[Token]) -> Iterator[list[Token]]:

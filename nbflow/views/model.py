@@ -14,11 +14,15 @@ from nbflow.core.record import ErrorInfo, GroupRecord, NodeInfo, RunRecord, Task
 from nbflow.core.states import RunState, State
 from nbflow.core.topology import Topology
 from nbflow.views.census import Census
-from nbflow.views.groups import GroupView, count_text, group_view, winner_of
-from nbflow.views.words import GLYPHS, as_printed, clean, clean_name, counted
+from nbflow.views.groups import GroupView, clean_error, count_text, group_view, winner_of
+from nbflow.views.words import GLYPHS, clean, clean_name, counted
 
+ENTRYPOINT = "entrypoint"
+"""The kind of a node whose code calls the others."""
 PANES_FULL = 24
 """With more panes than this, each is narrower and lower."""
+PANES_KEPT = 100
+"""Panes of a board that needs no kernel: of more, those that failed, joins, and the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class PaneView:
     attempts: int
     because: tuple[str, ...]
     is_join: bool
-    """True if it reads several nodes."""
+    """True if it reads several nodes, or is the code that calls the others."""
     unneeded: bool = False
     """True if it was cancelled because nobody needed its result any more."""
     group: GroupView | None = None
@@ -108,14 +112,16 @@ class BoardView:
 
     totals: Totals
     panes: tuple[PaneView, ...]
-    """In the order in which the nodes were declared."""
+    """In the order in which the nodes were declared, entrypoints last."""
     values: Mapping[str, str]
     column: int
     """The least width of a pane, in pixels."""
+    more: int = 0
+    """How many nodes have no pane."""
 
 
 def view(record: RunRecord, now: float | None = None) -> BoardView:
-    """Fold a record into what is shown.
+    """Fold a record into what is shown, or of very many nodes into a part of it.
 
     Args:
         record: What happened so far.
@@ -128,8 +134,22 @@ def view(record: RunRecord, now: float | None = None) -> BoardView:
     """
     values = {clean_name(name): clean_name(text) for name, text in record.values.items()}
     census = census_of(record, now)
-    panes = tuple(panes_of(record, record.nodes, now, census))
-    return BoardView(totals(record, now, census), panes, values, column_pixels(record))
+    names = kept_names(record)
+    panes = tuple(panes_of(record, names, now, census))
+    more = len(record.nodes) - len(names)
+    return BoardView(totals(record, now, census), panes, values, column_pixels(record), more)
+
+
+def kept_names(record: RunRecord) -> list[str]:
+    """The nodes that have a pane where there is no kernel to ask for others, in their order."""
+    names = shown_order(record)
+    if len(names) <= PANES_KEPT:
+        return names
+    failed = [name for name in names if state_of(record, name) is State.FAILED]
+    joins = [n for n in names if len(joined_by(record, record.nodes[n])) > 1]
+    wanted = dict.fromkeys([*failed[: PANES_KEPT // 2], *joins[-PANES_KEPT // 10 :], *names])
+    chosen = frozenset([*wanted][:PANES_KEPT])
+    return [name for name in names if name in chosen]
 
 
 def census_of(record: RunRecord, now: float | None = None) -> Census:
@@ -143,8 +163,7 @@ def totals(record: RunRecord, now: float | None = None, census: Census | None = 
     census = census or Census(record, now)
     counts = dict.fromkeys(State, 0)
     for name in record.nodes:
-        life = record.life(name)
-        counts[State.QUEUED if life is None else life.state] += 1
+        counts[state_of(record, name)] += 1
     return Totals(
         run=record.id,
         name=clean_name(record.name),
@@ -185,20 +204,24 @@ def _pane(record: RunRecord, name: str, key: str, census: Census, now: float) ->
     life = record.life(name) or TaskRecord(name, name)
     group = group_view(record, life, census, now) if isinstance(life, GroupRecord) else None
     said = life if isinstance(life, TaskRecord) else winner_of(record, life)
-    sources = sources_of(record, node)
+    state, sources = state_of(record, name), joined_by(record, node)
     missing = [s for s in sources if not (of := record.life(s)) or of.state is not State.DONE]
     elapsed = life.elapsed(now)
-    details = [node.detail or node.kind, *node.fan_out]
-    if group is not None and group.progress and life.state is not State.SKIPPED:
+    models = [] if f"on {node.detail}" in node.fan_out else [node.detail or node.kind]
+    details = [*models, *node.fan_out]
+    if group is not None and group.progress and state is not State.SKIPPED:
         details.append(group.progress)
     details += _rate(census.tokens_of.get(name, 0), elapsed)
     if isinstance(life, TaskRecord) and life.attempts > 1:
         details.append(f"attempt {life.attempts}")
-    details += _fan_in(node, sources, missing if life.state is State.QUEUED else [])
+    if record.life(name) is None and missing and state is State.QUEUED:
+        details.append(f"after {_listed(missing)}")  # nobody has called it, so nothing waits yet
+    else:
+        details += _fan_in(node, sources, missing if state is State.QUEUED else [])
     return PaneView(
         id=key,
         branch=clean_name(name),
-        state=life.state,
+        state=state,
         kind=node.kind,
         detail=clean_name(" · ".join(details)),
         source=clean(node.source),
@@ -208,10 +231,10 @@ def _pane(record: RunRecord, name: str, key: str, census: Census, now: float) ->
         text=clean(life.text),
         outputs=tuple(said.outputs) if isinstance(said, TaskRecord) else (),
         display=said.display if isinstance(said, TaskRecord) else None,
-        error=_clean_error(life.error),
+        error=life.error and clean_error(life.error),
         attempts=life.attempts if isinstance(life, TaskRecord) else 1,
         because=tuple(clean_name(source) for source in record.because(name)),
-        is_join=len(sources) > 1,
+        is_join=len(sources) > 1 or node.kind == ENTRYPOINT,
         unneeded=life.unneeded,
         group=group,
         count=count_text(life, census.of(name)) if isinstance(life, GroupRecord) else "",
@@ -221,6 +244,29 @@ def _pane(record: RunRecord, name: str, key: str, census: Census, now: float) ->
 def sources_of(record: RunRecord, node: NodeInfo) -> list[str]:
     """The nodes that a node reads."""
     return [source for source in dict.fromkeys(node.inputs) if source in record.nodes]
+
+
+def joined_by(record: RunRecord, node: NodeInfo) -> list[str]:
+    """Those that a node reads whatever happens: not those that only perhaps lead to it."""
+    return [source for source in sources_of(record, node) if source not in node.perhaps]
+
+
+def state_of(record: RunRecord, name: str) -> State:
+    """The state of a node. One that the run ended without was skipped.
+
+    Example:
+        >>> state_of(RunRecord(), "a"), state_of(RunRecord(state=RunState.DONE), "a")
+        (<State.QUEUED: 'queued'>, <State.SKIPPED: 'skipped'>)
+    """
+    life = record.life(name)
+    if life is not None:
+        return life.state
+    return State.QUEUED if record.state is RunState.RUNNING else State.SKIPPED
+
+
+def shown_order(record: RunRecord) -> list[str]:
+    """The nodes as they were declared, but what calls the others, and ends after them, last."""
+    return sorted(record.nodes, key=lambda name: record.nodes[name].kind == ENTRYPOINT)
 
 
 def planned(
@@ -247,17 +293,11 @@ def column_pixels(record: RunRecord) -> int:
 
     Joins don't count: each has a row of its own.
     """
-    nodes = record.nodes.values()
-    branches = sum(len(set(node.inputs) & record.nodes.keys()) <= 1 for node in nodes)
+    nodes = [node for node in record.nodes.values() if node.kind != ENTRYPOINT]
+    branches = sum(len(joined_by(record, node)) <= 1 for node in nodes)
     if branches > PANES_FULL:
         return 190
     return {3: 205, 4: 340, 5: 220, 6: 220, 7: 225, 8: 225}.get(branches, 260)
-
-
-def _clean_error(error: ErrorInfo | None) -> ErrorInfo | None:
-    if error is None:
-        return None
-    return ErrorInfo(clean_name(error.type), as_printed(error.message), as_printed(error.traceback))
 
 
 def _rate(tokens: int, elapsed: float | None) -> list[str]:

@@ -6,9 +6,9 @@ import textwrap
 
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
-from nbflow.views.groups import GroupView
+from nbflow.views.groups import GroupView, ItemView
 from nbflow.views.model import PaneView, Totals, view
-from nbflow.views.words import GLYPHS, as_printed, counted, seconds_text
+from nbflow.views.words import GLYPHS, as_printed, clean_name, counted, last_line, seconds_text
 
 LINES_MOST = 6
 """Lines of a result that are shown."""
@@ -34,6 +34,8 @@ def text(record: RunRecord) -> str:
     name = f"{board.totals.name}: " if board.totals.name else ""
     head = f"{name}{board.totals.state}, {board.totals.summary}"
     panes = ["\n".join(_lines(pane)) for pane in board.panes]
+    if board.more:
+        panes.append(f"… {board.more:,} more")
     return "\n\n".join([head, *panes, totals_text(board.totals)])
 
 
@@ -50,6 +52,16 @@ def totals_text(totals: Totals) -> str:
     return " · ".join(parts)
 
 
+def clock_text(totals: Totals) -> str:
+    """What stands in a header beside how far a run is: its time, tokens, and how much faster."""
+    parts = [seconds_text(totals.elapsed)]
+    if totals.tokens:
+        parts.append(counted(totals.tokens, "token"))
+    if totals.speedup is not None and totals.work:
+        parts.append(f"{totals.speedup:.1f}× speed-up")
+    return " · ".join(parts)
+
+
 def group_lines(group: GroupView) -> list[str]:
     """The many tasks of a node: what they voted or scored, or else what each of them says."""
     if group.answers:
@@ -59,20 +71,42 @@ def group_lines(group: GroupView) -> list[str]:
         return [group.remark, *lines]
     if group.scores:
         return [group.remark, *(f"{score:g}  {of}" for of, score in group.scores.items())]
-    lines = [f"{GLYPHS[item.state]} {item.label}  {item.line}".rstrip() for item in group.items]
+    lines = [line for item in group.items for line in _item_lines(item)]
     return [*lines, f"… {group.more:,} more"] if group.more else lines
+
+
+def _item_lines(item: ItemView) -> list[str]:
+    """A member's line, and the last one it printed."""
+    lines = [f"{GLYPHS[item.state]} {item.label}  {item.line}".rstrip()]
+    made = [last_line(item.printed), *_kinds(item)]
+    made = [part for part in made if part and part != item.line]
+    return [*lines, f"    printed: {' · '.join(made)}"] if made else lines
+
+
+def _kinds(item: ItemView) -> list[str]:
+    """What a member displayed that is no text, as `[image/png]`."""
+    shown = [output["data"] for output in item.outputs if "data" in output]
+    shown += [item.display] if item.display is not None else []
+    richest = (next((mime for mime in data if mime != "text/plain"), "") for data in shown)
+    return [f"[{clean_name(mime)}]" for mime in richest if mime][:3]
 
 
 def _group(group: GroupView) -> list[str]:
     """Several models say more than a line each."""
     if group.kind != "variants":
-        return [f"    {textwrap.shorten(line, 92, placeholder='…')}" for line in group_lines(group)]
+        return [f"    {_shortened(line)}" for line in group_lines(group)]
     lines = []
     for item in group.items:
         lines.append(f"    {GLYPHS[item.state]} {item.label}  {item.state}")
         said = item.text if item.state is State.DONE else item.line
         lines += [f"  {line}" for line in _indented(said)]
+        lines += [f"    {line}" for line in _item_lines(item)[1:]]
     return lines
+
+
+def _shortened(line: str) -> str:
+    indent = line[: len(line) - len(line.lstrip())]
+    return indent + textwrap.shorten(line, 92 - len(indent), placeholder="…")
 
 
 def _lines(pane: PaneView) -> list[str]:
@@ -88,7 +122,8 @@ def _lines(pane: PaneView) -> list[str]:
     if pane.error is not None:
         lines += _indented(f"{pane.error.type}: {pane.error.message}")
     if pane.state is State.SKIPPED:
-        lines += _indented(f"no result of {', '.join(pane.because)}")
+        why = f"no result of {', '.join(pane.because)}" if pane.because else "not come to"
+        lines += _indented(why)
     return lines
 
 

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from nbflow.core.context import emit
+from nbflow.core.events import Kind
+from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Mode, mode_of
+from nbflow.core.values import text_of
 from nbflow.writing.streams import Session, current_session
+from nbflow.writing.types import Command
 
 ContextT = TypeVar("ContextT")
 
@@ -91,12 +96,38 @@ class Callee:
 
     def given(self, session: Session) -> dict[str, Any]:
         """What it is given by name."""
-        return {name: _GIVEN[name](session) for name in self.asks}
+        return {name: _GIVEN[name](session) for name in self.asks} if self.asks else {}
 
     @property
     def is_sync(self) -> bool:
         """Whether it is a plain function, which is called in a thread."""
         return self.mode is Mode.THREAD
+
+    async def call(self, state: Any, given: Mapping[str, Any]) -> Any:
+        """Call it, however it is written, and give what it returned or the updates it yielded."""
+        match self.mode:
+            case Mode.COROUTINE:
+                return await self.function(state, **given)
+            case Mode.ASYNC_GENERATOR:
+                return await _consumed(self.function(state, **given))
+            case Mode.GENERATOR:
+                return await _consumed(iterate_in_thread(lambda: self.function(state, **given)))
+            case _:
+                returned = await call_in_thread(self.function, state, **given)
+                return await returned if inspect.isawaitable(returned) else returned
+
+
+async def _consumed(parts: AsyncIterator[Any]) -> list[Any]:
+    """The updates that a generator yields, as commands; everything else it yields is shown."""
+    updates: list[Any] = []
+    async for part in parts:
+        if isinstance(part, Command):
+            updates.append(part)
+        elif isinstance(part, Mapping):
+            updates.append(Command(update=dict(part)))
+        else:
+            emit(Kind.CHUNK, text=text_of(part))
+    return updates
 
 
 def _mode_of(function: Any) -> Mode:

@@ -6,8 +6,8 @@ Compiles what a person wrote into the core's nodes. Knows models; knows nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from nbflow import blocking
 from nbflow.core.events import Sink
@@ -22,6 +22,9 @@ from nbflow.writing.asking import Scoring, asking, filling, own_answers
 from nbflow.writing.fan import fans_of
 from nbflow.writing.options import FlowOptions, SideBySide, flow_options
 from nbflow.writing.step import Step, ask, node, step_of
+
+if TYPE_CHECKING:
+    from nbflow.views.drawn import DrawnGraph
 
 __all__ = ["Flow", "Step", "ask", "node", "step_of"]
 
@@ -50,6 +53,11 @@ class Flow:
     renderer: ClassVar[Callable[[Flow], Mapping[str, Any]]]
     """Draws the graph for a notebook; the views bring it."""
 
+    exporter: ClassVar[Callable[[Flow, str], str]]
+    """Writes the flow as the source of another program; the export layer brings it."""
+    drawer: ClassVar[Callable[[Flow], DrawnGraph]]
+    """Makes a graph of it that has a method for each way to be drawn; the views bring it too."""
+
     def __init__(self, *nodes: Callable[..., Any] | Step, name: str = "") -> None:
         self.steps = tuple(n if isinstance(n, Step) else step_of(_callable(n)) for n in nodes)
         if not self.steps:
@@ -64,9 +72,24 @@ class Flow:
         return self._topology
 
     @property
+    def chosen(self) -> FlowOptions:
+        """The options that its runs have."""
+        return self._options
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The names a run must be given."""
         return self._topology.values
+
+    def get_graph(self) -> DrawnGraph:
+        """The graph, to be drawn: `draw_mermaid()`, `draw_png()`, `draw_svg()`, `draw_ascii()`.
+
+        Example:
+            >>> def shout(text): return text.upper()
+            >>> Flow(shout, name="loud").get_graph()
+            <DrawnGraph 'loud': 3 nodes, 2 edges>
+        """
+        return Flow.drawer(self)
 
     def options(self, **words: Any) -> Flow:
         """The same flow with other options of its run.
@@ -84,6 +107,30 @@ class Flow:
         if isinstance(flow._options.model, SideBySide):
             flow._topology = Topology(flow._nodes(frozenset()))
         return flow
+
+    def with_steps(self, steps: Iterable[Step]) -> Flow:
+        """A flow of other steps with the options of this one.
+
+        Raises:
+            FlowError: two of one name, or a cycle.
+        """
+        flow = Flow(*steps, name=self.name)
+        flow._options = self._options
+        if isinstance(flow._options.model, SideBySide):
+            flow._topology = Topology(flow._nodes(frozenset()))
+        return flow
+
+    def export(self, target: str) -> str:
+        """The flow as the source of a LangGraph program that does what the flow does.
+
+        Args:
+            target: `langgraph-python-graph`, `langgraph-python-functional`,
+                `langgraph-typescript-graph` or `langgraph-typescript-functional`.
+
+        Raises:
+            FlowError: there is no such target, or a node does what the target can't.
+        """
+        return Flow.exporter(self, target)
 
     def run(self, **inputs: Any) -> Run:
         """Run the flow and return when it has ended; works in a notebook's running loop too.
@@ -142,7 +189,7 @@ class Flow:
             name: "" if name in hidden or _SECRET.search(name) else _short(inputs[name])
             for name in inputs
         }
-        return Run(
+        run = Run(
             self._bound_topology(frozenset(inputs), bound),
             inputs,
             self._options.run_options(),
@@ -151,6 +198,8 @@ class Flow:
             sinks=sinks,
             describe=describe,
         )
+        run.origin = self
+        return run
 
     def _bound_topology(self, given: frozenset[str], models: Mapping[str, _Bound]) -> Topology:
         if not models and not any(step.optional or step.options.best for step in self.steps):

@@ -5,25 +5,28 @@ Names and signatures are LangGraph's. What runs a compiled graph is in `traffic`
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeAlias, get_args, get_origin, get_type_hints
 
 from nbflow.core.policies import Policy
 from nbflow.core.run import Run
-from nbflow.errors import GraphError, NbflowError, nearest
+from nbflow.errors import GraphError, InvalidUpdateError, NbflowError, nearest
 from nbflow.writing import paths, traffic
+from nbflow.writing.caching import InMemoryCache, Namespace, namespace_of
 from nbflow.writing.calling import Callee
-from nbflow.writing.state import Schema
+from nbflow.writing.routes import END, START, Routes
+from nbflow.writing.state import ROOT, Schema
 from nbflow.writing.streams import Invocable, Session
-from nbflow.writing.traffic import END, START, Map
 from nbflow.writing.types import (
     CachePolicy,
     Command,
     RetryPolicies,
     Seconds,
+    Send,
     TimeoutPolicy,
     policy_of,
 )
@@ -73,6 +76,21 @@ class Branch:
     callee: Callee
     ends: Mapping[Any, str] | None
     schema: Schema
+
+    def end_of(self, source: str, answer: Any) -> Any:
+        """Where an answer leads: a node's name, END or a `Send`.
+
+        Raises:
+            InvalidUpdateError: the path map doesn't have it.
+        """
+        if isinstance(answer, Send) or self.ends is None:
+            return answer
+        if answer in self.ends:
+            return self.ends[answer]
+        raise InvalidUpdateError(
+            f"the conditional edge of {source!r} returned {answer!r}, which its path map "
+            f"doesn't have. {nearest(str(answer), map(str, self.ends))}"
+        )
 
 
 class StateGraph:
@@ -515,13 +533,13 @@ class CompiledStateGraph(Invocable):
     def __init__(self, builder: StateGraph, name: str, cache: Any) -> None:
         self.builder = builder
         self.name = name
-        self.cache = cache
+        self.cache = InMemoryCache() if cache is None else cache
         self.nodes = dict(builder.nodes)
         self.edges = tuple(builder.edges)
         self.waiting_edges = tuple(builder.waiting_edges)
         self.branches = {name: dict(branches) for name, branches in builder.branches.items()}
         self.successors = successors_of(builder)
-        self._maps: dict[str, Map] = {}
+        self._routes: dict[str, Routes] = {}
         self.state = Schema(builder.state_schema)
         self.input = Schema(builder.input_schema)
         self.output = Schema(builder.output_schema)
@@ -535,15 +553,41 @@ class CompiledStateGraph(Invocable):
         """Start a run of it."""
         return traffic.begin(self, input, session)
 
-    def map(self, prefix: str) -> Map:
+    def routes(self, prefix: str) -> Routes:
         """What is known of it before it runs.
 
         Args:
             prefix: Begins the names of its nodes in a run.
         """
-        if prefix not in self._maps:
-            self._maps[prefix] = Map(self, prefix)
-        return self._maps[prefix]
+        if prefix not in self._routes:
+            self._routes[prefix] = Routes(self, prefix)
+        return self._routes[prefix]
+
+    def shown(self, values: Mapping[str, Any]) -> Any:
+        """What those who invoke it see of the state."""
+        keys = self.output.types
+        return values.get(ROOT) if ROOT in keys else {k: values[k] for k in keys if k in values}
+
+    def namespace_of(self, node: str) -> Namespace:
+        """Where a cache keeps what a node returned."""
+        action = self.nodes[node].action
+        return ("node", node, *namespace_of(action)[1:])
+
+    def clear_cache(self, nodes: Iterable[str] | None = None) -> None:
+        """Forget what nodes with a `cache_policy` returned.
+
+        Args:
+            nodes: Their names; None for all.
+        """
+        self.cache.clear([self.namespace_of(name) for name in nodes or self.nodes])
+
+    async def aclear_cache(self, nodes: Iterable[str] | None = None) -> None:
+        """Forget what nodes with a `cache_policy` returned; as `clear_cache`."""
+        self.clear_cache(nodes)
+
+    def copy(self) -> Self:
+        """The same once more."""
+        return copy.copy(self)
 
     def get_graph(self, config: Any = None, *, xray: bool | int = False) -> Any:  # noqa: ARG002
         """The drawing: `draw_mermaid()`, `draw_mermaid_png()`, `draw_svg()`, `draw_ascii()`.

@@ -71,8 +71,10 @@ def message_of(value: Any) -> Any:
         >>> message.type, message.content
         ('human', 'hello')
     """
-    if convert := getattr(sys.modules.get("langchain_core.messages"), "convert_to_messages", None):
-        [value] = convert([value])  # who has imported LangChain expects its messages
+    if not hasattr(value, "content"):
+        langchain = sys.modules.get("langchain_core.messages")
+        if convert := getattr(langchain, "convert_to_messages", None):
+            [value] = convert([value])  # who has imported LangChain expects its messages
     if hasattr(value, "content"):
         if getattr(value, "id", None) is None:
             value.id = str(uuid.uuid4())

@@ -22,7 +22,7 @@ from typing import Any
 from nbflow.errors import CellError, FlowError, nearest
 from nbflow.writing.fan import best, each, vote
 from nbflow.writing.place import Place
-from nbflow.writing.python_prompt import Definition, check_prompt, prompt_of
+from nbflow.writing.python_prompt import Definition, check_prompt, exact_prompt_of, prompt_of
 from nbflow.writing.source import Source, read_source
 from nbflow.writing.step import Step, node, step_of
 from nbflow.writing.variables import suggested
@@ -88,7 +88,9 @@ class Function:
         if prompt_of(self.definition) is None:  # so a docstring above a `pass` stays one
             text = self.source.text_of(self.definition)
             step = dataclasses.replace(step, function=defined, source=text)
-        if step.kind != "prompt":
+        elif (exact := exact_prompt_of(self.definition)) is not None and step.function is None:
+            step = dataclasses.replace(step, source=exact)
+        if step.kind == "python":
             self._refuse_unused(step)
         return dataclasses.replace(step, name=self.name)
 

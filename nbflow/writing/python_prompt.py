@@ -31,6 +31,21 @@ def prompt_of(definition: Definition) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def exact_prompt_of(definition: Definition) -> str | None:
+    r"""A prompt that is written on one line, which is taken as it is; None of another.
+
+    A prompt of several lines stands indented in the code, and loses the indentation and the blank
+    lines around it as a docstring does.
+
+    Example:
+        >>> exact_prompt_of(ast.parse(r"def joke(): ' A\tjoke\n'").body[0])
+        ' A\tjoke\n'
+    """
+    lone = _lone_expression(definition)
+    is_on_one_line = lone is not None and lone.lineno == lone.end_lineno
+    return prompt_of(definition) if is_on_one_line else None
+
+
 def check_prompt(
     definition: Definition, place: Place, reads: Mapping[str, Place], source: Source
 ) -> None:

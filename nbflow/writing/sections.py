@@ -83,7 +83,7 @@ def read_sections(lines: list[Place]) -> tuple[Section, ...]:
                 "this text stands before the first header; a prompt belongs under a header such "
                 "as [joke], which starts at the first column of its line."
             )
-    return tuple(_written(read_header(header), text) for header, text in sections)
+    return tuple(section_of(read_header(header), text) for header, text in sections)
 
 
 def has_header(lines: list[Place]) -> bool:
@@ -95,7 +95,16 @@ def has_header(lines: list[Place]) -> bool:
     )
 
 
-def _written(header: Header, text: list[Place]) -> Section:
+def section_of(header: Header, text: list[Place]) -> Section:
+    """The section that a header and the lines under it are.
+
+    Raises:
+        CellError: there is no prompt, or what is iterated isn't read one by one.
+
+    Example:
+        >>> section_of(Header("joke", Place(1, 1, "[joke]")), [Place(2, 1, "About cats")]).prompt
+        'About cats'
+    """
     while text and not text[0].text.strip():
         text.pop(0)
     while text and not text[-1].text.strip():
@@ -110,8 +119,23 @@ def _written(header: Header, text: list[Place]) -> Section:
             end = hole.offset + len(hole.name) + 2
             holes.setdefault(hole.name, line.part(hole.offset, end))
     reads = _without_elements(header, holes)
-    prompt = "\n".join(line.text for line in text)
+    prompt = "\n".join(_whole(text))
     return Section(header.name, header.place, prompt, reads, header.words, header.places)
+
+
+def _whole(text: list[Place]) -> Iterator[str]:
+    r"""The lines of a prompt; a first or last one of backslashes alone has one of them too many.
+
+    So a prompt may begin and end with blank lines, which are otherwise left out.
+
+    Example:
+        >>> list(_whole([Place(3, 1, "\\"), Place(4, 1, ""), Place(5, 1, "About cats")]))
+        ['', '', 'About cats']
+    """
+    for number, line in enumerate(text):
+        is_end = number in (0, len(text) - 1)
+        is_mark = line.text.startswith("\\") and not line.text.strip().strip("\\")
+        yield line.text[1:] if is_end and is_mark else line.text
 
 
 def _without_elements(header: Header, holes: dict[str, Place]) -> dict[str, Place]:
@@ -142,7 +166,7 @@ def read_prompt(
         >>> read_prompt([Place(2, 1, "Yes or no?")], Place(1, 1, "%%vote"), {"votes": 5}, {}).name
         'vote'
     """
-    return _written(Header("vote", header, dict(words), dict(options)), list(lines))
+    return section_of(Header("vote", header, dict(words), dict(options)), list(lines))
 
 
 def read_short(lines: list[Place]) -> tuple[Section, ...] | None:
@@ -176,7 +200,7 @@ def _short_section(line: Place, match: re.Match[str] | None) -> Section:
         )
     start = match.start(2) + len(match[2]) - len(match[2].lstrip())
     prompt = line.part(start, len(line.text.rstrip()))
-    return _written(Header(match[1], line.part(0, match.end(1))), [prompt])
+    return section_of(Header(match[1], line.part(0, match.end(1))), [prompt])
 
 
 def body_lines(body: str) -> Iterator[Place]:

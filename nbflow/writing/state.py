@@ -166,6 +166,8 @@ def outcome_of(node: str, returned: Any, types: Mapping[str, Any]) -> Outcome:
         >>> outcome_of("joke", {"joke": "ha", "other": 1}, {"joke": str}).update
         [('joke', 'ha')]
     """
+    if type(returned) is dict:  # nearly always
+        return Outcome(update_of(node, returned, types), ())
     if isinstance(returned, Command):
         returned = [returned]
     if isinstance(returned, list | tuple) and any(isinstance(r, Command) for r in returned):
@@ -301,9 +303,9 @@ class History:
         Raises:
             InvalidUpdateError: two of them contradict each other.
         """
-        latest = max(visits, key=lambda visit: visit.step)
         if len(visits) == 1:
-            return self.after(latest)
+            return self.after(visits[0])
+        latest = max(visits, key=lambda visit: visit.step)
         before = latest.before
         if all(visit.before is before for visit in visits):
             return self.folded(before, visits)

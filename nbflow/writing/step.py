@@ -76,7 +76,8 @@ def node(**options: Any) -> Callable[[S], S]:
 
     Args:
         **options: `model`, `temperature`, `max_tokens`, `seed` (for a function that is a prompt),
-            `timeout` (s), `retries`, `retry_on` (an exception's type, several, or a function),
+            `template=True` (for one that is only filled in), `timeout` (s), `retries`,
+            `retry_on` (an exception's type, several, or a function),
             `rate` (`"60/min"`), `jobs`, `wait` (`"all"`, `"any"` or how many inputs),
             `on_error="pass"` (what an input failed with is a value), and what `each`, `vote` and
             `best` say: `each`, `votes`, `key`, `min_agreement`, `best`, `score`.
@@ -92,8 +93,6 @@ def node(**options: Any) -> Callable[[S], S]:
         'All about cats'
     """
     read = node_options(options)
-    if read.template:
-        raise FlowError("a function can't be a template; return the text, or use ask(...).")
 
     def decorate(target: S) -> S:
         if isinstance(target, Step):
@@ -178,6 +177,11 @@ def step_of(function: Callable[..., Any]) -> Step:
         step = dataclasses.replace(step, inputs=required, optional=optional)
     else:
         step = Step(name, function, "", inputs=required, optional=optional)
+        if options is not None and options.template:
+            raise FlowError(
+                "a function with code can't be a template; return the text, or make a string its "
+                "whole body."
+            )
     return step if options is None else add_options(step, options)
 
 

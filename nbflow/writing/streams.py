@@ -91,6 +91,19 @@ class Session:
         """What the invocation returns."""
         self.error: BaseException | None = None
         """What it raises."""
+        self.heard: set[Any] = set()
+        """The ids of the messages that aren't new."""
+
+    def within(self, name: str) -> Session:
+        """What this is to a graph that is a node of this one.
+
+        Args:
+            name: What its parts are told to come from.
+        """
+        namespace = (*self.namespace, name)
+        inner = Session(self.modes, self.config, self.context, self.stream, namespace)
+        inner.heard = self.heard
+        return inner
 
     def put(self, mode: str, data: Any) -> None:
         """Stream a part, if somebody reads that mode; any thread may call it."""

@@ -78,9 +78,11 @@ def spec_of(word: str, place: Place, namespace: Mapping[str, Any]) -> ModelSpec:
 
 
 def specs_of(
-    said: str | SideBySide, place: Place, namespace: Mapping[str, Any]
+    said: ModelSpec | SideBySide, place: Place, namespace: Mapping[str, Any]
 ) -> ModelSpec | SideBySide:
     """What a word, or several with commas between them, name as a model or as several.
+
+    What is no text is a model already.
 
     Raises:
         CellError: one of the words, or of the variables so called, is no model.
@@ -90,16 +92,23 @@ def specs_of(
         >>> list(specs_of(both, Place(1, 1, "a,b"), {"a": str.upper, "b": str.lower}))
         ['a', 'b']
     """
-    if not isinstance(said, SideBySide):
+    if not isinstance(said, str | SideBySide):
+        check_model(said, place)
+        return said
+    if isinstance(said, str):
         value = namespace[said] if said.isidentifier() and is_variable(said, namespace) else said
         if isinstance(value, list | tuple | Mapping):
             return _side_by_side(value, said, place)
         return spec_of(said, place, namespace)
     found = SideBySide()
     for label, word in said.items():
-        start = place.text.find(str(word))
-        part = place if start < 0 else place.part(start, start + len(str(word)))
-        found[label] = spec_of(str(word), part, namespace)
+        if not isinstance(word, str):
+            check_model(word, place)
+            found[label] = word
+            continue
+        start = place.text.find(word)
+        part = place if start < 0 else place.part(start, start + len(word))
+        found[label] = spec_of(word, part, namespace)
     return found
 
 

@@ -317,3 +317,37 @@ async def test_a_call_may_not_have_the_name_of_a_node_that_the_run_has_anyhow(st
     with pytest.raises(ValueError, match="'fails' is a node of this run already"):
         run.spawn(node(fails), fails, then=lambda _call: None)
     await run
+
+
+async def test_a_call_whose_result_is_known_is_not_executed():
+    program = Program(jobs=1)
+    ended = []
+    call = program.run.spawn(node(fails), fails, then=ended.append, known=("kept",))
+    run = await program.run
+    assert ended == [call]
+    assert run["fails"] == "kept"
+    assert run.record.tasks["fails"].reused
+
+
+async def test_a_node_that_is_declared_again_is_drawn_as_it_is_now():
+    program = Program()
+    scheduler = program.run.scheduler
+    assert not scheduler.has_node("double")
+    program.spawn(double, n=1)
+    assert scheduler.has_node("double")
+    scheduler.calls.declare(node(double, "fails"))
+    run = await program.run
+    assert run.record.nodes["double"].inputs == ("fails",)
+
+
+async def test_several_calls_ended_as_badly_as_the_worst_of_them():
+    program = Program(on_error=OnError.KEEP)
+    calls = [program.spawn(forever)[0] for _ in range(3)]
+    await asyncio.sleep(0)
+    program.run.cancel_calls(calls[:2])
+    assert program.run.record.life("forever").state is State.RUNNING
+    program.run.cancel_calls(calls[2:])
+    run = await program.run
+    assert run.record.groups["forever"].state is State.CANCELLED
+    assert run.record.groups["forever"].unneeded
+    assert run.status is RunState.DONE

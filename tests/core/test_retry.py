@@ -115,3 +115,76 @@ async def test_a_run_that_goes_on_cannot_be_retried(start):
     run.cancel()
     with pytest.raises(RunCancelled):
         await run
+
+
+async def test_one_branch_runs_again_with_what_depends_on_it_and_even_failures_are_kept(start):
+    called = []
+
+    async def first():
+        called.append("first")
+        return f"{len(called)}"
+
+    async def bad():
+        called.append("bad")
+        raise ValueError("no")
+
+    async def after(first):
+        called.append("after")
+        return f"after {first}"
+
+    async def both(first, bad):
+        called.append("both")
+
+    nodes = node(first), node(bad), node(after, "first"), node(both, "first", "bad")
+    run = await start(*nodes, on_error=OnError.KEEP)
+    called.clear()
+    again = await run.again("first").start()
+    assert called == ["first", "after"]
+    assert again["after"] == "after 1"
+    assert str(again.errors["bad"]) == "no"
+    assert again.record.tasks["bad"].state is State.FAILED
+    assert again.record.tasks["both"].state is State.SKIPPED
+    assert again.record.because("both") == ("bad",)
+
+
+async def test_a_branch_that_had_its_result_can_run_again_alone(start):
+    called = []
+
+    async def one():
+        called.append("one")
+
+    async def two():
+        called.append("two")
+
+    run = await start(node(one), node(two))
+    again = await run.again("two").start()
+    assert called == ["one", "two", "two"]
+    assert again.record.tasks["one"].reused
+    assert not again.record.tasks["two"].reused
+
+
+async def test_of_one_branch_too_only_the_elements_that_failed_run_again(start):
+    called = []
+    broken = {1}
+
+    async def step(n):
+        called.append(n)
+        if n in broken:
+            raise ValueError
+        return 10 * n
+
+    each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
+    first = await start(each, values={"ns": [0, 1, 2]}, on_error=OnError.KEEP)
+    broken.clear()
+    called.clear()
+    assert (await first.again("step").start())["step"] == [0, 10, 20]
+    assert called == [1]
+
+
+async def test_nobody_runs_again_alone_whose_name_is_not_there(start):
+    async def one():
+        pass
+
+    run = await start(node(one))
+    with pytest.raises(KeyError, match="no branch is called 'once'.*'one'"):
+        run.again("once")

@@ -473,3 +473,33 @@ async def test_fifty_thousand_branches_run_and_end(start):
     each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
     run = await start(each, values={"ns": range(50_000)})
     assert run["step"][-1] == 49_999
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+async def test_a_caller_cancelled_at_the_very_start_leaves_no_run_behind(start, steps):
+    """Seen in a kernel: the stop button came while the board was made, and the run went on."""
+    runs = []
+
+    async def waits():
+        await asyncio.Event().wait()
+
+    async def call():
+        runs.append(start(node(waits)))
+        await runs[0].ended()
+
+    async def press():
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        calling.cancel()
+
+    calling = asyncio.ensure_future(call())
+    if not steps:
+        calling.get_loop().call_soon(calling.cancel)
+    pressing = asyncio.ensure_future(press())
+    with pytest.raises(asyncio.CancelledError):
+        await calling
+    await pressing
+    assert not runs or (runs[0].status, runs[0].record.tasks["waits"].state) == (
+        "cancelled",
+        "cancelled",
+    )

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from nbflow.core.threads import call_in_thread, iterate_in_thread
+from nbflow.core.threads import Inbox, call_in_thread, iterate_in_thread
 
 
 async def test_what_a_function_raises_is_raised_where_it_is_awaited():
@@ -72,3 +72,40 @@ async def test_an_error_in_a_generator_comes_after_its_elements():
         async for number in iterate_in_thread(numbers):
             seen.append(number)
     assert seen == [1]
+
+
+async def test_many_words_from_a_thread_wake_the_loop_once_and_keep_their_order():
+    loop, inbox, heard, wakings = asyncio.get_running_loop(), Inbox(), [], []
+    everything = asyncio.Event()
+    call_soon = loop.call_soon_threadsafe
+
+    def say():
+        for number in range(2000):
+            inbox.post(loop, heard.append, number)
+        inbox.post(loop, everything.set)
+
+    loop.call_soon_threadsafe = lambda *args: wakings.append(args) or call_soon(*args)
+    thread = threading.Thread(target=say)
+    thread.start()
+    thread.join()
+    del loop.call_soon_threadsafe
+    await everything.wait()
+    assert heard == list(range(2000))
+    assert len(wakings) == 1
+
+
+async def test_a_word_that_fails_leaves_the_others_heard():
+    loop, inbox, heard, told = asyncio.get_running_loop(), Inbox(), [], []
+    loop.set_exception_handler(lambda _, context: told.append(context["exception"]))
+    inbox.post(loop, heard.index, "missing")
+    inbox.post(loop, heard.append, 1)
+    inbox.empty(loop)
+    assert heard == [1]
+    assert isinstance(told[0], ValueError)
+
+
+def test_nobody_hears_a_word_to_a_closed_loop():
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        Inbox().post(loop, print)

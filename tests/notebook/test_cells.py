@@ -132,8 +132,84 @@ def test_background_returns_at_once_and_can_be_awaited_and_cancelled(kernel):
 def test_a_dry_run_counts_and_calls_nothing(kernel):
     kernel.run("asked = []\ndef spy(prompt): asked.append(prompt); return ''")
     cell = kernel.run("%%fanout -m spy --dry-run topic=cats\na: About {topic}\nb: More of {a}")
-    assert "2 nodes, 1 edges, 2 model calls: 2 to spy" in cell.stdout
+    assert "2 nodes, 1 edge, 2 model calls: 2 to spy" in cell.stdout
     assert kernel.run("asked").text == "[]"
+
+
+def test_a_vote_cell_takes_the_answer_that_most_samples_agree_on(kernel):
+    kernel.run(
+        "from nbflow.testing import ScriptedModel\n"
+        "judge = ScriptedModel(['No.', 'no', 'yes', 'NO', 'no', 'no', 'no'])"
+    )
+    cell = kernel.run(
+        "%%vote -n 7 -m judge -o run --jobs 1 animal=octopus\n"
+        "Does the {animal} have bones? Answer yes or no."
+    )
+    assert (cell.status, cell.error) == ("ok", "")
+    assert kernel.run("run['vote'], judge.calls[0].prompt, len(judge.calls)").text == (
+        "('No.', 'Does the octopus have bones? Answer yes or no.', 5)"
+    )
+    assert "agreement 80 %" in cell.html
+    assert "2 calls saved" in cell.html
+
+
+ONCE_BAD = """
+def good(): return "kept"
+left = iter([True])
+def bad(good):
+    if next(left, None): raise ValueError("not yet")
+    return good.upper()
+"""
+
+
+def test_retry_runs_again_what_failed_on_a_board_of_its_own(kernel):
+    assert kernel.run(f"%%fanout -o run{ONCE_BAD}").error.startswith("RunError: bad failed")
+    cell = kernel.run("first = run\n%nbflow retry")
+    assert (cell.status, cell.error) == ("ok", "")
+    assert set(cell.outputs[0]) == {"text/plain", "text/html", "image/svg+xml"}
+    assert "2 of 2 done" in cell.html
+    assert kernel.run("run['bad'], run is first, first.status.value").text == (
+        "('KEPT', False, 'failed')"
+    )
+
+
+def test_retry_takes_the_name_of_a_run_and_says_what_is_none(kernel):
+    kernel.run(f"%%fanout -o other{ONCE_BAD}")
+    kernel.run("%%fanout -o run\ndef later(): return 1")
+    assert kernel.run("%nbflow retry other").status == "ok"
+    assert kernel.run("other['bad']").text == "'KEPT'"
+    assert "'othr' is not there" in kernel.run("%nbflow retry othr").error
+    assert "Did you mean 'other'?" in kernel.run("%nbflow retry othr").error
+    assert "'asyncio' is not a run" in kernel.run("import asyncio\n%nbflow retry asyncio").error
+
+
+def test_retry_of_a_run_that_did_everything_says_so(kernel):
+    kernel.run("%%fanout -o run\ndef a(): return 1")
+    cell = kernel.run("%nbflow retry run")
+    assert cell.stdout == "nothing to retry: every branch has its result.\n"
+    assert cell.outputs == []
+
+
+def test_a_retry_can_be_interrupted_and_then_retried(kernel):
+    kernel.run("import asyncio; tries = iter(['fail', 'wait'])")
+    kernel.run(
+        "%%fanout -o run\nasync def slow():\n    what = next(tries, None)\n"
+        "    if what == 'fail': raise ValueError('once')\n"
+        "    if what == 'wait': await asyncio.sleep(600)\n    return 'done'"
+    )
+    started = kernel.start("%nbflow retry")
+    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+        pass
+    kernel.manager.interrupt_kernel()
+    assert kernel.finish(started).error.startswith("RunCancelled")
+    assert kernel.run("%nbflow retry").status == "ok"
+    assert kernel.run("run['slow']").text == "'done'"
+
+
+def test_retry_inside_a_block_takes_the_sync_path(kernel):
+    kernel.run(f"%%fanout -o run{ONCE_BAD}")
+    assert kernel.run("if True:\n    %nbflow retry run").error == ""
+    assert kernel.run("run['bad']").text == "'KEPT'"
 
 
 def test_help_is_printed_and_a_question_mark_shows_the_same(kernel):

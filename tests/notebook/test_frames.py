@@ -153,9 +153,11 @@ def apply(state: dict[str, Any], frame: dict[str, Any]) -> None:
     for news in frame["panes"]:
         (pane,) = (pane for pane in state["panes"] if pane["id"] == news["id"])
         kept = pane["blocks"][: news["from"]]
-        pane.update({**news, "blocks": kept + news["blocks"]})
-        del pane["from"]
+        end = pane["blocks"][len(pane["blocks"]) - news["keep"] :]
+        pane.update({**news, "blocks": kept + news["blocks"] + end})
+        del pane["from"], pane["keep"]
     state["run"] = frame["run"]
+    state["timeline"] = frame.get("timeline", state["timeline"])
 
 
 _TEXTS = st.sampled_from(["word ", "\n\n", "# Title\n", "- item\n", "**bold**", "```\n"])

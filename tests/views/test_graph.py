@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from nbflow.core.states import State
 from nbflow.core.topology import Node, Topology
 from nbflow.views import baked_svg, drawing, flow_bundle, html, live_svg
+from nbflow.views.dot import dot
 from nbflow.views.drawing import BAKED
-from nbflow.views.graph import NODES_MOST, dot, graph
+from nbflow.views.graph import NODES_MOST, graph
 from nbflow.views.layout import graphviz_executable, svg_of
 
 from .records import Story

@@ -21,8 +21,10 @@ from nbflow.notebook.frames import Changes
 from nbflow.views import html, text
 from nbflow.views.body import blocks
 from nbflow.views.census import LISTED_MOST, Census
-from nbflow.views.graph import dot, graph, progress
+from nbflow.views.dot import dot
+from nbflow.views.graph import arrow_lines, graph
 from nbflow.views.model import pane, planned, view
+from nbflow.views.progress import progress
 
 from .hostile import PAYLOADS, dangers
 
@@ -80,7 +82,7 @@ async def test_a_vote_looks_the_same_to_a_terminal():
 
 async def test_the_best_of_n_shows_the_winner_and_every_score():
     record = await recorded(one(saying("a", "ccc", "bb"), Best(3, len)))
-    assert words(body(record, "verdict")) == "ccc winner 1, score 3 0 1 1 3 2 2"
+    assert words(body(record, "verdict")) == "ccc winner 1, score 3 0 · a 1 1 · ccc 3 2 · bb 2"
 
 
 async def test_scores_below_zero_have_bars_that_css_can_draw():
@@ -200,7 +202,7 @@ async def test_while_it_runs_a_pane_says_how_far_it_is_and_what_is_streaming(fan
     run, release = await half_way(fan_out)
     shown = pane(run.record, "verdict")
     assert shown.state is State.RUNNING
-    assert "2 of 7 done" in words(body(run.record, "verdict"))
+    assert "2 of 7 done" in shown.detail
     assert [(of.state, of.line) for of in shown.group.items] == [
         (State.DONE, "no"),
         (State.DONE, "yes"),
@@ -208,6 +210,124 @@ async def test_while_it_runs_a_pane_says_how_far_it_is_and_what_is_streaming(fan
     ]
     release.set()
     await run
+
+
+async def test_a_cancelled_each_lacks_what_it_never_came_to_in_the_header_as_in_its_pane():
+    said, held = asyncio.Event(), asyncio.Event()
+
+    async def item(doc: str) -> str:
+        if doc == "3":
+            said.set()
+            await held.wait()
+        return doc
+
+    node = one(item, Each({"doc": "docs"}), inputs=("docs",))
+    run = Run(Topology([node]), {"docs": [str(n) for n in range(40)]}, _KEEP).start()
+    await said.wait()
+    run.cancel("item")
+    await run
+    assert "3 of 40 done" in pane(run.record, "item").detail
+    assert "3 of 40 tasks" in view(run.record).totals.summary
+
+
+async def test_of_a_vote_that_is_over_early_only_what_was_needed_counts():
+    record = await recorded(one(saying("no", "yes", "yes", "yes"), Vote(5)))
+    assert "4 of 4 done" in pane(record, "verdict").detail
+    assert view(record).totals.summary == "1 of 1 done · 4 of 4 tasks"
+
+
+def making(task_output: Any, result: Any = "said") -> Any:
+    async def item(doc: str) -> Any:
+        current = current_task.get()
+        assert current is not None
+        current.emit(Kind.OUTPUT, task_output(doc))
+        return result
+
+    return one(item, Each({"doc": "docs"}), inputs=("docs",))
+
+
+def printed(doc: str) -> dict[str, Any]:
+    return {"output_type": "stream", "name": "stdout", "text": f"looking\nat <b>{doc}</b>\n"}
+
+
+def plotted(_doc: str) -> dict[str, Any]:
+    picture = "iVBORw0KGgo" + "A" * 150_001
+    return {"output_type": "display_data", "data": {"image/png": picture, "text/plain": "fig"}}
+
+
+async def test_what_the_members_of_an_each_print_and_display_is_in_their_details():
+    shown = body(await recorded(making(printed), docs=["cats", "mice"]), "item")
+    assert shown.count("<details>") == 2
+    assert "at &lt;b&gt;mice&lt;/b&gt;" in shown
+    shown = body(await recorded(making(plotted), docs=["cats"]), "item")
+    assert shown.count("data:image/png;base64,") == 1
+
+
+async def test_the_text_says_briefly_what_members_print_and_display():
+    record = await recorded(making(printed), docs=["cats"])
+    assert "        printed: at <b>cats</b>" in text(record).splitlines()
+    record = await recorded(making(plotted), docs=["cats"])
+    assert "        printed: [image/png]" in text(record).splitlines()
+
+
+async def test_members_that_display_very_much_are_cut_short():
+    shown = body(await recorded(making(plotted), docs=["a"] * 20), "item")
+    assert shown.count("data:image/png;base64,") == 3
+    assert shown.count("more output than is shown here") == 17
+    assert len(shown) < 700_000
+
+
+async def test_what_several_models_print_stands_with_their_answers():
+    async def large() -> str:
+        current = current_task.get()
+        assert current is not None
+        current.emit(Kind.OUTPUT, printed("cats"))
+        return "an answer"
+
+    record = await recorded(one(large, Variants({"large-1": Variant(large)})))
+    assert "looking at &lt;b&gt;cats&lt;/b&gt;" in words(body(record, "large"))
+    assert "printed: at <b>cats</b>" in text(record)
+
+
+async def test_while_a_member_goes_on_its_line_is_what_it_printed_last():
+    said, held = asyncio.Event(), asyncio.Event()
+
+    async def item(doc: str) -> str:
+        current = current_task.get()
+        assert current is not None
+        current.emit(Kind.OUTPUT, printed(doc))
+        said.set()
+        await held.wait()
+        return doc
+
+    node = one(item, Each({"doc": "docs"}), inputs=("docs",))
+    run = Run(Topology([node]), {"docs": ["cats"]}, _KEEP).start()
+    await said.wait()
+    assert pane(run.record, "item").group.items[0].line == "at <b>cats</b>"
+    held.set()
+    await run
+
+
+async def test_a_failed_member_has_its_traceback_to_open():
+    node = one(item, Each({"doc": "docs"}), inputs=("docs",))
+    shown = body(await recorded(node, docs=["bad <dogs>", "cats"]), "item")
+    assert "Traceback (most recent call last)" in shown
+    assert "bad &lt;dogs&gt;" in shown
+
+
+async def test_a_members_text_opens_below_its_first_line():
+    node = one(item, Each({"doc": "docs"}), inputs=("docs",))
+    shown = words(body(await recorded(node, docs=["**cats**"]), "item"))
+    assert shown == "✓ 0 # about cats ▾ about cats more"
+
+
+async def test_without_graphviz_the_graph_in_words_says_how_nodes_become_many(monkeypatch):
+    monkeypatch.setattr("nbflow.views.drawing.svg_of", lambda _dot: None)
+    record = await recorded(one(saying("yes", "yes"), Vote(3)), Node("after", len, ("verdict",)))
+    assert "verdict (vote of 3 · 2) → after" in html(record)
+    assert arrow_lines(graph(planned(Topology([one(saying(), Vote(5))])))) == [
+        "verdict (vote of 5)"
+    ]
 
 
 async def test_a_group_is_one_box_that_counts():
@@ -289,7 +409,7 @@ async def test_what_a_task_does_makes_the_pane_of_its_node_news():
             told.note(event)
     frame = told.newest(1.0)
     assert [news["branch"] for news in frame["panes"]] == ["verdict"]
-    assert frame["panes"][0]["count"] == "2/3"
+    assert frame["panes"][0]["count"] == "2"
 
 
 async def test_a_frame_counts_all_tasks_that_are_running():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from nbflow.errors import CellError
 from nbflow.models import Message, Model
 from nbflow.writing.cell import Cell, parse
+from nbflow.writing.cell_text import escaped
 from nbflow.writing.completion import complete
-from nbflow.writing.header import is_header, slip
 from nbflow.writing.place import Place, words
 from nbflow.writing.prompt import fill, placeholders
 
@@ -99,24 +99,7 @@ def test_sections_come_back_as_they_were_written(prompts):
         )
         return
     for draft in cell.drafts:
-        assert draft.prompt.split("\n") == without_outer_blank_lines(
-            prompts[draft.name].split("\n")
-        )
-
-
-def escaped(prompt: str) -> str:
-    lines = prompt.split("\n")
-    return "\n".join(f"\\{line}" if is_escapable(line) else line for line in lines)
-
-
-def is_escapable(line: str) -> bool:
-    bare = line.lstrip("\\")
-    return is_header(bare) or slip(Place(1, 1, bare), "text") is not None
-
-
-def without_outer_blank_lines(lines: list[str]) -> list[str]:
-    written = [number for number, line in enumerate(lines) if line.strip()]
-    return lines[written[0] : written[-1] + 1]
+        assert draft.prompt == prompts[draft.name].replace("\r\n", "\n").replace("\r", "\n")
 
 
 @given(st.dictionaries(names, st.text()), st.text())

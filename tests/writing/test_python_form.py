@@ -171,7 +171,7 @@ def test_valid_python_is_not_transformed():
         ("@node\ndef a(): return 1", 2, "node", "@node(timeout=5)"),
         ("@node(\n  retry=2)\ndef a(): return 1", 3, "retry=2", "'retries'"),
         ("@node(seed=1, timeout='x')\ndef a(): 'x'", 2, "timeout='x'", "takes a number"),
-        ("@node(template=True)\ndef a(): 'x'", 2, "template=True", "template"),
+        ("@node(template=True)\ndef a(): return 'x'", 3, "a", "template"),
         ("@node(votes=0)\ndef a(): 'x'", 2, "votes=0", "whole number"),
         ("@node(seed=5)\ndef a(): return 1", 2, "seed=5", "of no use"),
         ("@nod(seed=5)\ndef a(): return 1", 2, "@nod(seed=5)", "'node'"),

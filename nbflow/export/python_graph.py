@@ -1,0 +1,107 @@
+"""A program as a LangGraph graph in Python: each node reads the state and writes its own key."""
+
+from __future__ import annotations
+
+from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
+from nbflow.export.names import PY_RESERVED, is_plain
+from nbflow.export.program import Part, Program
+from nbflow.export.python import PythonProgram
+from nbflow.export.quoting import py_string
+
+
+def python_graph(program: Program) -> str:
+    """The source of a `StateGraph` that does what the program does.
+
+    Raises:
+        FlowError: a function can't be written down.
+    """
+    made = PythonProgram(program)
+    made.imports.add("from langgraph.graph import END, START, StateGraph")
+    body = [*_state(made), ""]
+    for part in program.parts:
+        body += ["", *_node(made, part), ""]
+    body += ["", *_graph(made)]
+    return made.written("a LangGraph graph", body, "graph")
+
+
+def _state(made: PythonProgram) -> Block:
+    made.imports.add("from typing import TypedDict")
+    types = {key: "Any" for name, key in made.keys.items()}
+    types |= {made.keys[part.name]: _type_of(part) for part in made.program.parts}
+    if all(_is_field(key) for key in types):
+        fields = [f"{key}: {kind}" for key, kind in types.items()]
+        return [
+            "class State(TypedDict, total=False):",
+            '    """What the flow is given, and what each node returns."""',
+            "",
+            deeper(*fields),
+        ]
+    pairs = [f"{py_string(key)}: {kind}" for key, kind in types.items()]
+    whole = Bracket("{", pairs, "},")
+    return ["State = TypedDict(", deeper('"State",', whole, "total=False,"), ")"]
+
+
+def _is_field(key: str) -> bool:
+    return is_plain(key) and key not in PY_RESERVED and not key.startswith("__")
+
+
+def _type_of(part: Part) -> str:
+    if part.elements:
+        return "list[Any]"
+    if part.side_by_side:
+        return "dict[str, Any]"
+    return "Any" if part.kind == "python" else "str"
+
+
+def _node(made: PythonProgram, part: Part) -> Block:
+    def value(name: str) -> str:
+        return f"state[{py_string(made.keys[name])}]"
+
+    def ref(name: str) -> str:
+        return made.local[name] if name in part.elements else value(name)
+
+    key = py_string(made.keys[part.name])
+    rest = _rest(part)
+    head = f"async def {made.node[part.name]}(state: State) -> dict[str, Any]:"
+    if not part.fans_out:
+        statements, result = made.work(part, ref)
+        returned = Bracket("return {", [prefixed(f"{key}: ", result)], "}")
+        return [head, deeper(*rest, *statements, returned)]
+    statements, result = made.work(part, ref)
+    nested: Block = [
+        *made.attempts(part),
+        Bracket("async def sample(", made.own_parameters(part), ") -> Any:"),
+        deeper(*statements, *made.judged(part, result)),
+        "",
+    ]
+    folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", value)
+    returned = Bracket("return {", [prefixed(f"{key}: ", result)], "}")
+    before = [*rest, ""] if rest else []
+    return [head, deeper(*before, *nested, *folded, returned)]
+
+
+def _rest(part: Part) -> list[str]:
+    """What a function is given only if the program is."""
+    if not part.optional:
+        return []
+    names = ", ".join(py_string(name) for name in part.optional)
+    return [f"rest = {{name: state[name] for name in ({names},) if name in state}}"]
+
+
+def _graph(made: PythonProgram) -> Block:
+    program = made.program
+    written: list[Code] = ["builder = StateGraph(State)"]
+    for part in program.parts:
+        name = made.node[part.name]
+        policy = [] if part.fans_out else made.policy(part)
+        written.append(Bracket("builder.add_node(", [py_string(name), name, *policy], ")"))
+    for part in program.parts:
+        name = py_string(made.node[part.name])
+        before = [py_string(made.node[one]) for one in part.after]
+        source = before[0] if len(before) == 1 else Bracket("[", before, "]") if before else "START"
+        written.append(Bracket("builder.add_edge(", [source, name], ")"))
+    written += [
+        f"builder.add_edge({py_string(made.node[part.name])}, END)" for part in program.ends
+    ]
+    jobs = "" if program.jobs is None else f'.with_config({{"max_concurrency": {program.jobs}}})'
+    return [*written, f"graph = builder.compile(){jobs}"]

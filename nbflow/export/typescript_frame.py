@@ -1,0 +1,119 @@
+"""What stands around the nodes of a TypeScript program: its model, its helpers, its last lines.
+
+Constant texts, and functions of text; knows nothing of what a program does.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+OWN_WORDS = [
+    "Annotation",
+    "END",
+    "START",
+    "StateGraph",
+    "State",
+    "Settings",
+    "CallModel",
+    "Inputs",
+    "Nodes",
+    "Sample",
+    "task",
+    "entrypoint",
+    "builder",
+    "graph",
+    "workflow",
+    "callModel",
+    "useModel",
+    "functions",
+    "pathToFileURL",
+    "state",
+    "inputs",
+    "prompt",
+    "answer",
+    "text",
+    "number",
+    "model",
+    "models",
+    "sample",
+    "samples",
+    "vote",
+    "best",
+    "answers",
+    "results",
+    "rest",
+    "worth",
+    "verdict",
+    "pairs",
+    "question",
+]
+
+CALL_MODEL = """\
+export type Settings = { temperature?: number; max_tokens?: number; seed?: number };
+export type CallModel = (
+  prompt: string,
+  model: string | null,
+  settings: Settings,
+) => Promise<string>;
+
+/**
+ * Ask a model. Write your own here, or give `useModel` another function.
+ *
+ * As it stands it asks an OpenAI-compatible endpoint, by OPENAI_API_KEY and OPENAI_BASE_URL.
+ * `model` is what the flow calls the model, null if it leaves that open.
+ */
+let callModel: CallModel = async (prompt, model, settings) => {
+  const spec = model ?? process.env.OPENAI_MODEL ?? "gpt-4o-mini";
+  const [name, own] = spec.replace(/^openai:/, "").split("@");
+  const url = own ?? process.env.OPENAI_BASE_URL ?? "https://api.openai.com/v1";
+  const response = await fetch(`${url}/chat/completions`, {
+    method: "POST",
+    headers: {
+      "Content-Type": "application/json",
+      Authorization: `Bearer ${process.env.OPENAI_API_KEY ?? ""}`,
+    },
+    body: JSON.stringify({
+      model: name,
+      messages: [{ role: "user", content: prompt }],
+      ...settings,
+    }),
+  });
+  if (!response.ok) throw new Error(`the model's endpoint answered ${response.status}`);
+  const completion: any = await response.json();
+  return completion.choices[0].message.content ?? "";
+};
+
+/** Ask another model from now on. */
+export function useModel(other: CallModel): void {
+  callModel = other;
+}"""
+
+
+IMPORTS = """\
+import {{ {imports} }} from "@langchain/langgraph";
+import {{ pathToFileURL }} from "node:url";"""
+
+SAMPLE = """\
+/** An answer, and what it counts as or how good it is. */
+type Sample = { worth: any; answer: any };"""
+
+
+@functools.cache
+def included() -> Mapping[str, str]:
+    """The functions that a program may bring with it, by name."""
+    text = Path(__file__).with_name("included.ts").read_text(encoding="utf-8")
+    blocks = re.split(r"\n\n(?=/\*\*)", text.strip())
+    return {re.search(r"function (\w+)", block)[1]: block for block in blocks}  # type: ignore[index]
+
+
+def main_of(runs: str) -> str:
+    """The last lines: what the command line does."""
+    return f"""\
+// Run it on the JSON object that is the first argument, and print what comes out.
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {{
+  const given = JSON.parse(process.argv[2] ?? "{{}}");
+  console.log(JSON.stringify(await {runs}.invoke(given), null, 2));
+}}"""

@@ -1,0 +1,305 @@
+// The one part of the builder that ipywidgets has no control for: a text with placeholders. They
+// are coloured as it is typed, completed after `{`, and offered as buttons. The same widget shows a
+// finished cell, to be copied. Texts and names are only ever textContent and values.
+
+const SEND_MILLISECONDS = 120;
+const HOLE = /\{\{[\p{L}_][\p{L}\p{N}_]*\}\}|\{([\p{L}_][\p{L}\p{N}_]*)\}/gu;
+const OPEN = /(?<!\{)\{([\p{L}_][\p{L}\p{N}_]*)?$/u;
+
+/**
+ * A text in pieces: text, what is a known name, what is a name and not known, what is wrong.
+ * @param {string} text
+ * @param {string[]} names
+ * @param {number[][]} marks line and column from 1, and a length, of what is wrong
+ * @returns {{text: string, kind: string}[]}
+ */
+export function pieces(text, names, marks = []) {
+  const known = new Set(names);
+  const wrong = spans(text, marks);
+  const cuts = [];
+  for (const hole of text.matchAll(HOLE)) {
+    const kind = hole[1] === undefined ? "literal" : known.has(hole[1]) ? "known" : "unknown";
+    cuts.push({ start: hole.index, end: hole.index + hole[0].length, kind });
+  }
+  const kept = cuts.filter((cut) => !wrong.some((one) => one.start < cut.end && cut.start < one.end));
+  const found = [...kept, ...wrong].sort((one, other) => one.start - other.start);
+  const made = [];
+  let at = 0;
+  for (const { start, end, kind } of found) {
+    if (start < at) continue;
+    if (start > at) made.push({ text: text.slice(at, start), kind: "" });
+    made.push({ text: text.slice(start, end), kind });
+    at = end;
+  }
+  if (at < text.length) made.push({ text: text.slice(at), kind: "" });
+  return made;
+}
+
+/** Lines and columns, in characters as Python counts them, as offsets in a JavaScript string. */
+export function spans(text, marks) {
+  const lines = text.split("\n");
+  const found = [];
+  for (const [line, column, length] of marks) {
+    if (line < 1 || line > lines.length) continue;
+    const before = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
+    const characters = [...lines[line - 1]];
+    const start = before + characters.slice(0, column - 1).join("").length;
+    const inside = characters.slice(column - 1, column - 1 + length).join("");
+    if (inside) found.push({ start, end: start + inside.length, kind: "wrong" });
+  }
+  return found;
+}
+
+/** What has been typed of a name after an open brace before the caret; null if there is none. */
+export function typed(text, caret) {
+  const match = OPEN.exec(text.slice(0, caret));
+  return match ? match[1] ?? "" : null;
+}
+
+/** The names that go on as was typed. */
+export function fitting(names, start) {
+  return names.filter((name) => name.startsWith(start) && name !== start);
+}
+
+/**
+ * A text with a placeholder put in place of a selection, or of the one that is being typed.
+ * @returns {{text: string, caret: number}}
+ */
+export function withName(text, start, end, name) {
+  const begun = typed(text, start);
+  const from = begun === null ? start : start - begun.length - 1;
+  const to = begun !== null && text[end] === "}" ? end + 1 : end;
+  return { text: `${text.slice(0, from)}{${name}}${text.slice(to)}`, caret: from + name.length + 2 };
+}
+
+/** The spaces that a new line of code begins with. */
+export function indentation(text, caret) {
+  const line = text.slice(text.lastIndexOf("\n", caret - 1) + 1, caret);
+  return /^ */.exec(line)[0] + (line.trimEnd().endsWith(":") ? "    " : "");
+}
+
+function element(tag, className, attributes = {}) {
+  const made = document.createElement(tag);
+  made.className = className;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
+
+function renderCopy({ model, el }) {
+  const box = element("div", "nbflow-copy");
+  const text = element("pre", "nbflow-copy-text", { tabindex: "0", role: "textbox", "aria-readonly": "true" });
+  const button = element("button", "nbflow-builder-button", { type: "button" });
+  const said = element("span", "nbflow-builder-note", { role: "status" });
+  button.textContent = "Copy";
+  box.append(text, button, said);
+  el.append(box);
+  const draw = () => {
+    text.textContent = model.get("value");
+    text.setAttribute("aria-label", model.get("label"));
+    said.textContent = "";
+  };
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(model.get("value"));
+      said.textContent = "Copied. Paste it into a new cell.";
+    } catch {
+      getSelection().selectAllChildren(text);
+      said.textContent = "It is selected: press Ctrl+C, or ⌘C.";
+    }
+  });
+  model.on("change:value change:label", draw);
+  draw();
+  return () => model.off("change:value change:label", draw);
+}
+
+/**
+ * Whether a key without Ctrl, Alt or ⌘ would type something. JupyterLab takes such keys for its
+ * shortcuts (`d` `d` deletes a cell) wherever no text is being edited, on a button too.
+ */
+export function isPlain(event) {
+  return event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
+}
+
+function keepKeys() {
+  if (window.nbflowKeepsKeys) return;
+  window.nbflowKeepsKeys = true;
+  const listen = (event) => {
+    const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");
+    if (builder) builder.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
+  };
+  window.addEventListener("keydown", listen, true); // before JupyterLab's listener on the document
+}
+
+let lists = 0;
+
+function renderEditor({ model, el }) {
+  lists += 1;
+  const ids = { list: `nbflow-names-${lists}`, error: `nbflow-wrong-${lists}` };
+  const box = element("div", "nbflow-editor");
+  const sheet = element("div", "nbflow-sheet");
+  const paint = element("pre", "nbflow-paint", { "aria-hidden": "true" });
+  const area = element("textarea", "nbflow-area", {
+    spellcheck: "true", rows: "2", autocomplete: "off", role: "combobox", "aria-multiline": "true",
+    "aria-autocomplete": "list", "aria-controls": ids.list, "aria-expanded": "false", "aria-describedby": ids.error,
+  });
+  const list = element("ul", "nbflow-names", { id: ids.list, role: "listbox" });
+  const chips = element("div", "nbflow-chips", { role: "group" });
+  const error = element("div", "nbflow-wrong-text", { id: ids.error, role: "status" });
+  list.hidden = true;
+  sheet.append(paint, area);
+  box.append(sheet, list, chips, error);
+  el.append(box);
+
+  let timer = 0;
+  let chosen = 0;
+  let offered = [];
+
+  const send = () => {
+    clearTimeout(timer);
+    timer = 0;
+    if (model.get("value") === area.value) return;
+    model.set("value", area.value);
+    model.save_changes();
+  };
+  const later = () => {
+    clearTimeout(timer);
+    timer = setTimeout(send, SEND_MILLISECONDS);
+  };
+  const color = () => {
+    const stale = area.value !== model.get("value");
+    const made = model.get("code")
+      ? pieces(area.value, [], stale ? [] : model.get("marks")).map((one) => (one.kind === "wrong" ? one : { ...one, kind: "" }))
+      : pieces(area.value, [...model.get("names"), ...model.get("own")], stale ? [] : model.get("marks"));
+    paint.replaceChildren(
+      ...made.map(({ text, kind }) => {
+        const span = element("span", kind ? `nbflow-hole nbflow-hole-${kind}` : "");
+        span.textContent = text;
+        return span;
+      }),
+      document.createTextNode("\n "),
+    );
+    paint.scrollTop = area.scrollTop;
+  };
+  const close = () => {
+    list.hidden = true;
+    area.setAttribute("aria-expanded", "false");
+    area.removeAttribute("aria-activedescendant");
+  };
+  const choose = (number) => {
+    chosen = (number + offered.length) % offered.length;
+    [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === chosen)));
+    area.setAttribute("aria-activedescendant", list.children[chosen].id);
+    list.children[chosen].scrollIntoView({ block: "nearest" });
+  };
+  const offer = () => {
+    const begun = model.get("code") || area.selectionStart !== area.selectionEnd ? null : typed(area.value, area.selectionStart);
+    offered = begun === null ? [] : fitting([...model.get("own"), ...model.get("names")], begun);
+    if (!offered.length) {
+      close();
+      return;
+    }
+    list.replaceChildren(
+      ...offered.map((name, at) => {
+        const item = element("li", "nbflow-name-offered", { role: "option", id: `${ids.list}-${at}` });
+        item.textContent = name;
+        item.addEventListener("mousedown", (event) => {
+          event.preventDefault();
+          insert(name);
+        });
+        return item;
+      }),
+    );
+    list.hidden = false;
+    area.setAttribute("aria-expanded", "true");
+    choose(0);
+  };
+  const insert = (name) => {
+    const made = withName(area.value, area.selectionStart, area.selectionEnd, name);
+    area.value = made.text;
+    area.focus();
+    area.setSelectionRange(made.caret, made.caret);
+    close();
+    color();
+    send();
+  };
+  const keys = (event) => {
+    event.stopPropagation(); // or the notebook takes them for its shortcuts
+    if (!list.hidden) {
+      const moves = { ArrowDown: 1, ArrowUp: -1 };
+      if (event.key in moves) choose(chosen + moves[event.key]);
+      else if (event.key === "Enter" || event.key === "Tab") insert(offered[chosen]);
+      else if (event.key === "Escape") close();
+      else return;
+      event.preventDefault();
+    } else if (event.key === "Enter" && model.get("code") && !event.ctrlKey && !event.metaKey) {
+      event.preventDefault();
+      const begin = area.selectionStart;
+      area.setRangeText(`\n${indentation(area.value, begin)}`, begin, area.selectionEnd, "end");
+      color();
+      later();
+    }
+  };
+  const drawAll = () => {
+    if (!timer && area.value !== model.get("value")) area.value = model.get("value");
+    area.setAttribute("aria-label", model.get("label"));
+    area.setAttribute("placeholder", model.get("placeholder"));
+    area.classList.toggle("nbflow-code", model.get("code"));
+    paint.classList.toggle("nbflow-code", model.get("code"));
+    const wrong = model.get("error");
+    area.setAttribute("aria-invalid", String(Boolean(wrong)));
+    box.classList.toggle("nbflow-wrong", Boolean(wrong));
+    if (error.textContent !== wrong) error.textContent = wrong;
+    drawChips();
+    color();
+  };
+  const drawChips = () => {
+    const names = model.get("code") ? [] : [...model.get("own"), ...model.get("names")];
+    const now = JSON.stringify([names, model.get("label")]);
+    if (chips.dataset.names === now) return;
+    chips.dataset.names = now;
+    chips.setAttribute("aria-label", `Insert into ${model.get("label")}`);
+    const said = element("span", "nbflow-builder-note");
+    said.textContent = "Insert";
+    chips.replaceChildren(
+      ...(names.length ? [said] : []),
+      ...names.map((name) => {
+        const chip = element("button", "nbflow-chip", { type: "button", "aria-label": `Insert {${name}}` });
+        chip.textContent = `{${name}}`;
+        chip.addEventListener("click", () => insert(name));
+        return chip;
+      }),
+    );
+  };
+
+  area.addEventListener("input", () => { color(); offer(); later(); });
+  area.addEventListener("keydown", keys);
+  area.addEventListener("click", offer);
+  area.addEventListener("scroll", () => { paint.scrollTop = area.scrollTop; });
+  area.addEventListener("blur", () => { close(); send(); });
+  const focus = () => {
+    if (!model.get("wanted")) return;
+    model.set("wanted", false);
+    model.save_changes();
+    requestAnimationFrame(() => area.focus()); // once it is in the page
+  };
+  const changes = "change:value change:names change:own change:marks change:error change:label change:code change:placeholder";
+  model.on(changes, drawAll);
+  model.on("change:wanted", focus);
+  drawAll();
+  focus();
+  return () => {
+    send();
+    model.off(changes, drawAll);
+    model.off("change:wanted", focus);
+  };
+}
+
+export default {
+  initialize({ model }) {
+    keepKeys();
+    model.send({ type: "ready" });
+  },
+  render(context) {
+    return context.model.get("copy") ? renderCopy(context) : renderEditor(context);
+  },
+};

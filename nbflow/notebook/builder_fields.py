@@ -1,0 +1,158 @@
+"""The fields of the builder: controls of ipywidgets with a place for what is wrong, and the editor.
+
+Knows widgets; knows nothing of flows. Import it only where a widget is shown.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import ipywidgets
+import traitlets
+
+_HERE = Path(__file__).parent
+
+
+class PromptEditor(anywidget.AnyWidget):
+    """A text with placeholders; or, to be copied, one that is finished."""
+
+    _esm = _HERE / "builder.js"
+    _css = _HERE / "builder.css"
+
+    value: Any = traitlets.Unicode().tag(sync=True)
+    label: Any = traitlets.Unicode().tag(sync=True)
+    placeholder: Any = traitlets.Unicode().tag(sync=True)
+    names: Any = traitlets.List().tag(sync=True)
+    """What can be read."""
+    own: Any = traitlets.List().tag(sync=True)
+    """What only this text can read: the elements of what it goes through."""
+    marks: Any = traitlets.List().tag(sync=True)
+    """What is wrong: line and column from 1, and a length in characters."""
+    error: Any = traitlets.Unicode().tag(sync=True)
+    code: Any = traitlets.Bool(False).tag(sync=True)
+    wanted: Any = traitlets.Bool(False).tag(sync=True)
+    """Whether the cursor shall be put into it; a view takes that back when it is."""
+    copy: Any = traitlets.Bool(False).tag(sync=True)
+
+    def show_error(self, message: str) -> None:
+        """Say what is wrong; nothing, if nothing is."""
+        self.error = message
+
+    def focus(self) -> None:
+        """Put the cursor into it."""
+        self.wanted = True
+
+
+class Field(ipywidgets.VBox):  # type: ignore[misc]
+    """A control, and below it what is wrong with it.
+
+    Args:
+        control: The control.
+        hear: Called with its value whenever that changes.
+        more: A further class of the field.
+    """
+
+    def __init__(self, control: Any, hear: Callable[[Any], None], more: str = "") -> None:
+        self.control = control
+        self._error = ipywidgets.HTML()
+        self._error.add_class("nbflow-error")
+        self._error.layout.display = "none"
+        super().__init__([control, self._error])
+        self.add_class("nbflow-field")
+        if more:
+            self.add_class(more)
+        control.observe(lambda change: hear(change["new"]), "value")
+
+    def show(self, value: Any) -> None:
+        """Show a value, unless it is there."""
+        if self.control.value != value:
+            self.control.value = value
+
+    def show_error(self, message: str) -> None:
+        """Say what is wrong; nothing, if nothing is."""
+        shown = html.escape(message)
+        if self._error.value == shown:
+            return
+        self._error.value = shown
+        self._error.layout.display = None if message else "none"
+        (self.add_class if message else self.remove_class)("nbflow-wrong")
+
+    def focus(self) -> None:
+        """Put the cursor into it."""
+        self.control.focus()
+
+
+def text_field(
+    label: str,
+    hear: Callable[[str], None],
+    *,
+    hint: str = "",
+    choices: tuple[str, ...] = (),
+    at_once: bool = True,
+    more: str = "",
+) -> Field:
+    """A line of text.
+
+    Args:
+        label: What it is called.
+        hear: Called with the text.
+        hint: What it shows while it is empty.
+        choices: What it offers; anything else may be typed too.
+        at_once: Whether each key is heard, or only Enter and leaving the field.
+        more: A further class of the field.
+    """
+    options: dict[str, Any] = {"description": label, "placeholder": hint}
+    options |= {"continuous_update": at_once, "tooltip": hint or label}
+    if choices:
+        control = ipywidgets.Combobox(**options, options=choices, ensure_option=False)
+    else:
+        control = ipywidgets.Text(**options)
+    return Field(control, hear, more)
+
+
+def choice_field(label: str, choices: Mapping[str, str], hear: Callable[[str], None]) -> Field:
+    """One of several things, by what each is called."""
+    control = ipywidgets.Dropdown(
+        options=[(shown, value) for value, shown in choices.items()], description=label
+    )
+    return Field(control, hear)
+
+
+def button(
+    label: str,
+    act: Callable[[], None],
+    *,
+    icon: str = "",
+    tooltip: str = "",
+    style: str = "",
+    more: str = "",
+) -> Any:
+    """A button; one with only an icon is called as its tooltip."""
+    made = ipywidgets.Button(
+        description=label, icon=icon, tooltip=tooltip or label, button_style=style
+    )
+    if not label:
+        made.add_class("nbflow-icon")
+    if more:
+        made.add_class(more)
+    made.on_click(lambda _button: act())
+    return made
+
+
+def panel(title: str, *children: Any, more: str = "nbflow-panel") -> Any:
+    """Widgets under a title."""
+    head = ipywidgets.HTML(f'<span class="nbflow-panel-title">{html.escape(title)}</span>')
+    made = ipywidgets.VBox([head, *children])
+    made.add_class(more)
+    return made
+
+
+def row(*children: Any, more: str) -> Any:
+    """Widgets beside each other, as many as fit."""
+    made = ipywidgets.HBox(list(children))
+    made.add_class(more)
+    return made

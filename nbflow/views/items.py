@@ -1,0 +1,134 @@
+"""The tasks of one node as a table of which a window is shown: filtered, searched and sorted.
+
+For a board that can ask for more: a saved one lists only some. Knows the record; knows nothing of
+HTML. Texts in it are clean.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nbflow.core.record import GroupRecord, Life, RunRecord
+from nbflow.core.states import State
+from nbflow.views.words import GLYPHS, clean, clean_name, first_line
+
+ROWS_MOST = 200
+"""Rows that are given at once."""
+SORTS = ("order", "time", "length")
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which rows are wanted.
+
+    Args:
+        state: Only those in this state; empty for all.
+        search: Only those in whose text or error this stands, in whatever case.
+        sort: `order` (as they were made), `time` or `length` (the longest first).
+        start: The number of the first row, from 0.
+        count: How many rows.
+    """
+
+    state: str = ""
+    search: str = ""
+    sort: str = "order"
+    start: int = 0
+    count: int = 50
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Query:
+        """What somebody said who may say anything.
+
+        Example:
+            >>> Query.of({"state": "failed", "sort": "size", "start": -5, "count": 10**9})
+            Query(state='failed', search='', sort='order', start=0, count=200)
+        """
+        state, sort = str(said.get("state", "")), str(said.get("sort", ""))
+        start, count = said.get("start", 0), said.get("count", 50)
+        return cls(
+            state if state in State.__members__.values() else "",
+            str(said.get("search", ""))[:500],
+            sort if sort in SORTS else "order",
+            max(0, start) if isinstance(start, int) else 0,
+            min(max(1, count), ROWS_MOST) if isinstance(count, int) else 50,
+        )
+
+
+def items(record: RunRecord, node: str, query: Query) -> dict[str, Any]:
+    """A window of a node's tasks, as JSON can hold it.
+
+    Returns:
+        `total` (how many there are that were asked for), `counts` (of all, by state), `start` and
+        `rows`: `task` (its id), `label`, `state`, `glyph`, `line`, `seconds` and `characters`.
+    """
+    group = record.groups.get(node)
+    lives = [] if group is None else [_life(record, member) for member in group.members]
+    counts = Counter(str(life.state) for life in lives)
+    found = [life for life in lives if _is_wanted(life, query)]
+    match query.sort:
+        case "time":
+            found.sort(key=lambda life: -(life.elapsed(record.now) or 0.0))
+        case "length":
+            found.sort(key=lambda life: -len(_text(life)))
+    rows = found[query.start : query.start + query.count]
+    return {
+        "total": len(found),
+        "counts": dict(counts),
+        "start": query.start,
+        "rows": [_row(life, group, record.now) for life in rows if group is not None],
+    }
+
+
+def _life(record: RunRecord, member: str) -> Life:
+    return record.tasks.get(member) or record.groups[member]
+
+
+def _is_wanted(life: Life, query: Query) -> bool:
+    if query.state and life.state != query.state:
+        return False
+    if not query.search:
+        return True
+    return query.search.casefold() in f"{life.id} {_said(life)}".casefold()
+
+
+def _text(life: Life) -> str:
+    return str(getattr(life, "text", ""))
+
+
+def _said(life: Life) -> str:
+    if life.error is not None and life.state is not State.DONE:
+        return f"{life.error.type}: {life.error.message}"
+    return _text(life)
+
+
+def _row(life: Life, group: GroupRecord, now: float) -> dict[str, Any]:
+    return {
+        "task": life.id,
+        "label": clean_name(life.id[len(group.id) + 1 : -1]) or "0",
+        "state": str(life.state),
+        "glyph": GLYPHS[life.state],
+        "line": first_line(_said(life), 160),
+        "seconds": life.elapsed(now),
+        "characters": len(_text(life)),
+    }
+
+
+TEXT_MOST = 2_000_000
+"""Characters of a text that is given whole."""
+
+
+def whole_text(record: RunRecord, task: str) -> str:
+    """All that a task or a node said, as far as a page can hold it; empty if there is none such.
+
+    Of a group it is what its tasks said, one after the other.
+    """
+    life: Life | None = record.tasks.get(task) or record.groups.get(task)
+    if life is None:
+        return ""
+    said = _said(life)
+    if isinstance(life, GroupRecord) and not said:
+        said = "\n\n".join(_said(_life(record, member)) for member in life.members)
+    return clean(said[:TEXT_MOST])

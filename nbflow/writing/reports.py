@@ -1,0 +1,231 @@
+"""What the streams tell of a graph's run: updates, values, messages, and starts and ends.
+
+Knows the session that listens and the run's history; decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nbflow.core.events import Event, Kind
+from nbflow.writing.messages import MessageChunk, is_message
+from nbflow.writing.state import ROOT, History, Outcome, Visit
+from nbflow.writing.streams import Session
+
+if TYPE_CHECKING:
+    from nbflow.writing.graph import CompiledStateGraph, Spec
+
+_NO_OUTCOME = Outcome([], ())
+
+
+@dataclass(slots=True)
+class Moving:
+    """A visit that goes on."""
+
+    visit: Visit
+    spec: Spec
+    round: int = 0
+    """How often its loop was gone round before."""
+    arg: Any = None
+    """What it was sent, in place of the state."""
+    is_sent: bool = False
+    error: BaseException | None = None
+    """What it is to handle."""
+    outcome: Outcome = _NO_OUTCOME
+    reused: bool = False
+    """Whether its outcome is from a cache."""
+
+    @property
+    def name(self) -> str:
+        """The node's name in its graph."""
+        return self.spec.name
+
+
+class Reports:
+    """What is told of one run of a graph.
+
+    Args:
+        graph: What is run.
+        session: Who listens.
+        history: The visits.
+        run_id: Begins the ids of the tasks.
+    """
+
+    def __init__(
+        self, graph: CompiledStateGraph, session: Session, history: History, run_id: str
+    ) -> None:
+        self._graph = graph
+        self._session = session
+        self._history = history
+        self._run_id = run_id
+        modes = session.modes
+        self._tells_tasks = bool(modes & {"tasks", "debug"})
+        self._tells_messages = "messages" in modes
+        self._tells_updates = "updates" in modes
+        self._tells_values = "values" in modes
+        self._going: Counter[int] = Counter()
+        """How many visits of each step go on."""
+        self._level = 0
+        """The last step that was told of."""
+        self._shown = history.first.before
+
+    def id_of(self, moving: Moving) -> str:
+        """The id of a visit."""
+        return f"{self._run_id}-{moving.visit.index}"
+
+    def entered(self) -> None:
+        """The input is there."""
+        first = self._history.first
+        self._hear(value for _, value in first.update)
+        if self._tells_values:
+            self._shown = self._history.folded(self._shown, [first], loosely=True)
+            if first.update:
+                self._session.put("values", self._graph.shown(self._shown.values))
+
+    def began(self, moving: Moving) -> None:
+        """A visit goes on."""
+        self._going[moving.visit.step] += 1
+
+    def called(self, moving: Moving, state: Any) -> None:
+        """A node is called with a state."""
+        if self._tells_messages:
+            self._hear(state.values() if isinstance(state, Mapping) else (state,))
+        if self._tells_tasks:
+            payload = {
+                "id": self.id_of(moving),
+                "name": moving.name,
+                "input": state,
+                "triggers": [f"branch:to:{moving.name}"],
+            }
+            self._session.put("tasks", payload)
+            self._session.put_debug("task", moving.visit.step, payload)
+
+    def done(self, moving: Moving) -> None:
+        """A node has returned."""
+        update = moving.outcome.update
+        if self._tells_updates:
+            part = {moving.name: _written(update, self._graph.state.types)}
+            if moving.reused:
+                part["__metadata__"] = {"cached": True}
+            self._session.put("updates", part)
+        if self._tells_messages:
+            self._tell_messages(moving)
+        if self._tells_tasks:
+            self._tell_end(moving, {"error": None, "result": dict(update)})
+
+    def failed(self, moving: Moving, error: BaseException | None) -> None:
+        """A node has raised."""
+        if self._tells_tasks:
+            self._tell_end(moving, {"error": repr(error), "result": {}})
+
+    def _tell_end(self, moving: Moving, what: Mapping[str, Any]) -> None:
+        payload = {"id": self.id_of(moving), "name": moving.name, **what, "interrupts": []}
+        self._session.put("tasks", payload)
+        self._session.put_debug("task_result", moving.visit.step, payload)
+
+    def _hear(self, values: Iterable[Any]) -> None:
+        """These messages aren't new."""
+        if self._tells_messages:
+            self._session.heard.update(
+                id_ for message in _listed(values) if (id_ := getattr(message, "id", None))
+            )
+
+    def _tell_messages(self, moving: Moving) -> None:
+        """Stream the messages that a node has written into the state, each once."""
+        about = None
+        for message in _listed(value for _, value in moving.outcome.update):
+            id_ = getattr(message, "id", None)
+            if not is_message(message) or (id_ is not None and id_ in self._session.heard):
+                continue
+            self._session.heard.add(id_)
+            about = about or self._metadata(moving)
+            self._session.put("messages", (message, about))
+
+    def _metadata(self, moving: Moving) -> dict[str, Any]:
+        path = ("__pregel_push", 0, False) if moving.is_sent else ("__pregel_pull", moving.name)
+        within = (*self._session.namespace, f"{moving.name}:{self.id_of(moving)}")
+        return {
+            **metadata_of(self._session, moving.name),
+            "langgraph_step": moving.visit.step,
+            "langgraph_path": path,
+            "langgraph_checkpoint_ns": "|".join(within),
+        }
+
+    def ended(self, moving: Moving, waiting_steps: Iterable[int]) -> None:
+        """A visit doesn't go on any more: tell of the state after each step that is over.
+
+        Args:
+            moving: The visit.
+            waiting_steps: The steps of those who wait.
+        """
+        self._going[moving.visit.step] -= 1
+        if not self._tells_values:
+            return
+        going = (step for step, count in self._going.items() if count)
+        last = max(visit.step for visit in self._history.visits)
+        for level in range(self._level + 1, min((*waiting_steps, *going), default=last + 1)):
+            self._level = level
+            visits = [visit for visit in self._history.visits if visit.step == level]
+            if any(visit.update for visit in visits):
+                self._shown = self._history.folded(self._shown, visits, loosely=True)
+                self._session.put("values", self._graph.shown(self._shown.values))
+
+
+def metadata_of(session: Session, node: str) -> dict[str, Any]:
+    """What is said of a message: where it comes from, and what the config says."""
+    config = session.config
+    about = {
+        key: config["configurable"][key] for key in _TOLD if key in config.get("configurable", {})
+    }
+    about |= config.get("metadata", {})
+    if config.get("tags"):
+        about["tags"] = config["tags"]
+    return {
+        "ls_integration": "langgraph",
+        **about,
+        "langgraph_node": node,
+        "langgraph_triggers": (f"branch:to:{node}",),
+    }
+
+
+_TOLD = (
+    "thread_id",
+    "checkpoint_id",
+    "checkpoint_ns",
+    "task_id",
+    "run_id",
+    "assistant_id",
+    "graph_id",
+)
+"""What of `configurable` is said of messages; the rest may be a secret."""
+
+
+def tell_chunk(session: Session, event: Event) -> None:
+    """Stream a piece of what a model says in a node."""
+    if event.kind is Kind.CHUNK:
+        chunk = MessageChunk(event.data["text"], f"run-{event.run}-{event.task}")
+        session.put(
+            "messages", (chunk, {"langgraph_step": None, **metadata_of(session, event.node or "")})
+        )
+
+
+def _listed(values: Iterable[Any]) -> Iterable[Any]:
+    for value in values:
+        if isinstance(value, list | tuple):
+            yield from value
+        else:
+            yield value
+
+
+def _written(update: list[tuple[str, Any]], keys: Mapping[str, Any]) -> Any:
+    """What a node wrote, as the `updates` stream tells it."""
+    if not update:
+        return None
+    if ROOT in keys:
+        return update[-1][1] if len(update) == 1 else [value for _, value in update]
+    if len({key for key, _ in update}) < len(update):
+        return [{key: value} for key, value in update if key in keys]
+    return {key: value for key, value in update if key in keys} or None
