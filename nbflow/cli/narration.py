@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from nbflow.cli.terminal import plain, shortened
 from nbflow.core.events import Event, Kind
-from nbflow.core.record import RunRecord
+from nbflow.core.record import CALLS, GroupRecord, RunRecord
 from nbflow.core.states import State
 from nbflow.views.model import PaneView, pane, totals
 from nbflow.views.text import group_lines, totals_text
@@ -58,10 +58,15 @@ class Narrator:
             self._tell("")
             self._tell(self._shortened(_heading(record)))
         elif event.kind is Kind.RUN_ENDED:
+            for name in record.nodes:
+                if name in record.groups and record.groups[name].kind == CALLS:
+                    self._tell_branch(record, name)  # until now there could be more of them
             self._tell("  " + totals_text(totals(record)))
             del self._records[event.run]
         elif event.kind in _ENDS and event.node is not None and event.task == event.node:
-            self._tell_branch(record, event.node)  # of many tasks, what they came to
+            life = record.life(event.node)  # of many tasks, what they came to
+            if not (isinstance(life, GroupRecord) and life.kind == CALLS):
+                self._tell_branch(record, event.node)
 
     def _tell_branch(self, record: RunRecord, node: str) -> None:
         shown = pane(record, node)

@@ -150,7 +150,8 @@ class Invocable(ABC):
         return self._begun(input, Session((), config, context))
 
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
-        session.config = {**self.config, **session.config}
+        empty = {"tags": [], "metadata": {}, "configurable": {}}  # nodes may look these up
+        session.config = {**empty, **self.config, **session.config}
         token = current_session.set(session)
         try:
             return self.begin(input, session)
