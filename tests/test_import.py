@@ -33,6 +33,7 @@ HEAVY = {
 }
 
 EXPORTED = {
+    "Builder",
     "CellError",
     "Flow",
     "FlowError",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -64,8 +65,9 @@ async def attempts(
     timeout = task.node.policy.timeout or options.timeout
     retry = task.node.policy.retry or options.retry
     failed = 0
+    first_time = time.time()
     while True:
-        attempt = task.attempt = Attempt(task, scheduler)
+        attempt = task.attempt = Attempt(task, scheduler, failed + 1, first_time)
         current_task.set(attempt)
         try:
             if timeout is None:
@@ -99,7 +101,7 @@ def call_once(
         context: What it runs in.
         tell: Called on the event loop with what the function returned or raised.
     """
-    attempt = task.attempt = Attempt(task, scheduler)
+    attempt = task.attempt = Attempt(task, scheduler, 1, time.time())
     context.run(current_task.set, attempt)
     function, loop = task.function, attempt.loop
     inbox = inbox_of(loop)
@@ -123,6 +125,8 @@ class Attempt:
     Args:
         task: What is attempted.
         scheduler: Whose task it is.
+        number: Which one, from 1.
+        first_time: When the first one began, in seconds since 1970.
     """
 
     __slots__ = (
@@ -131,13 +135,19 @@ class Attempt:
         "calling",
         "cancelled",
         "closed",
+        "first_time",
         "loop",
+        "number",
         "scheduler",
         "task",
     )
 
-    def __init__(self, task: Task, scheduler: Scheduler) -> None:
+    def __init__(
+        self, task: Task, scheduler: Scheduler, number: int = 1, first_time: float = 0.0
+    ) -> None:
         self.task = task
+        self.number = number
+        self.first_time = first_time
         self.scheduler = scheduler
         self.loop = scheduler.loop  # asking for the running one is a system call
         self.cancelled = False

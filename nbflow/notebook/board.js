@@ -275,6 +275,22 @@ export function wantedCells(cells, state, search) {
   return found;
 }
 
+/** @type {WeakMap<number[], Map<string, number>>} */
+const PLACES = new WeakMap();
+
+/**
+ * The place of each cell by its id; it is found out once.
+ * @param {Cells} cells
+ */
+function placesOf({ ids }) {
+  let places = PLACES.get(ids);
+  if (!places) {
+    places = new Map(ids.map((number, at) => [`n${number}`, at]));
+    PLACES.set(ids, places);
+  }
+  return places;
+}
+
 /**
  * How many cells are in each state.
  * @param {string} states
@@ -554,31 +570,6 @@ function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== value) node.setAttribute(name, value);
 }
 
-/** @type {Record<string, string>} the lines of each icon, 16 by 16 */
-const ICONS = {
-  cancel: "M4 4l8 8M12 4l-8 8",
-  retry: "M13 8.5A5 5 0 1 1 11.5 4.6M12 1.5v3.6H8.4",
-  edit: "M3 13l.8-3.4 7-7 2.600 2.600-7 7z",
-  copy: "M6 6h7.500v7.500H6zM10 6V2.500H2.500V10H6",
-  expand: "M9.500 2.500h4v4M13.500 2.500l-4.500 4.500M6.500 13.500h-4v-4M2.500 13.500l4.500-4.500",
-};
-
-/**
- * A small picture, which says nothing to who hears the page.
- * @param {Document} document
- * @param {string} kind
- */
-function createIcon(document, kind) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", ICONS[kind]);
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("class", "nbflow-icon");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(path);
-  return svg;
-}
-
 /**
  * @param {Document} document
  * @param {string} text what it says to who sees it
@@ -688,7 +679,7 @@ function createPane(document, first, doings) {
   for (const [kind, button] of Object.entries(buttons)) {
     const label = element(document, "span", "nbflow-label", button.textContent ?? "");
     button.classList.add(`nbflow-${kind}`);
-    button.replaceChildren(createIcon(document, kind), label);
+    button.replaceChildren(element(document, "span", "nbflow-icon"), label);
   }
   const actions = element(document, "span", "nbflow-actions", ...Object.values(buttons));
   const head = element(document, "div", "nbflow-pane-head", glyph, name, status, actions);
@@ -1116,6 +1107,24 @@ function createComparison(document, ask) {
   };
 }
 
+const UNSEEN = Object.fromEntries(Object.entries(GLYPHS).map(([state, glyph]) => [
+  state, /** @type {any} */ ({ state, glyph, started: null, elapsed: null, count: "" }),
+]));
+
+/**
+ * What is known of the nodes in a box: all, or of very many only their states.
+ * @param {string[]} ids
+ * @param {Map<string, PaneState>} panes those in sight
+ * @param {BoardState} state
+ * @returns {PaneState[]}
+ */
+function membersOf(ids, panes, { cells }) {
+  if (!cells) return ids.flatMap((id) => panes.get(id) ?? []);
+  const places = placesOf(cells);
+  if (ids.length === 1 && panes.has(ids[0])) return [/** @type {PaneState} */ (panes.get(ids[0]))];
+  return ids.map((id) => UNSEEN[STATE_OF[cells.states[places.get(id) ?? -1]] ?? "queued"]);
+}
+
 /**
  * The graph: put in whenever there is another, then coloured by attributes.
  * @param {HTMLElement} root
@@ -1213,10 +1222,9 @@ function createGraph(root, goTo) {
      * @param {BoardState} state
      * @param {number} since
      * @param {Map<string, PaneState>} panes by id
-     * @param {Map<string, string>} letters the states of very many nodes, by id
      * @param {boolean} isTick whether nothing has changed but the time
      */
-    draw(state, since, panes, letters, isTick) {
+    draw(state, since, panes, isTick) {
       if (state.graph !== shown) {
         put(state.graph);
         isTick = false;
@@ -1228,12 +1236,7 @@ function createGraph(root, goTo) {
         if (isTick && one?.state !== "running") continue;
         const label = node.getAttribute("data-label") ?? "";
         const branch = node.getAttribute("data-branch");
-        const members = letters.size && ids.length > 1
-          ? ids.map((id) => /** @type {any} */ ({ state: letters.get(id) ?? "queued" }))
-          : ids.flatMap((id) => panes.get(id) ?? []);
-        if (!members.length && letters.has(ids[0])) members.push(/** @type {any} */ ({
-          state: letters.get(ids[0]), glyph: GLYPHS[letters.get(ids[0]) ?? ""], started: null, elapsed: null, count: "",
-        }));
+        const members = membersOf(ids, panes, state);
         if (!members.length) continue;
         const now = boxState(members.map((pane) => pane.state));
         states.set(node.getAttribute("data-node"), now);
@@ -1244,7 +1247,7 @@ function createGraph(root, goTo) {
         const note = boxNote(node.getAttribute("data-note") ?? "", counts, members);
         if (texts[1]) setText(texts[1], note);
         if (title) setText(title, `${branch}: ${now}`);
-        setAttribute(node, "aria-label", `${said} ${note}, ${now}: go to its pane`);
+        setAttribute(node, "aria-label", `${[said, note].filter(Boolean).join(" ")}, ${now}: go to its pane`);
       }
       for (const arrow of arrows) {
         const source = states.get(arrow.getAttribute("data-source"));
@@ -1499,14 +1502,10 @@ export function createView(el, store, send) {
   let panes = new Map();
   /** @type {Map<string, PaneState>} the panes in sight */
   let inSight = new Map();
-  /** @type {Map<string, string>} */
-  let letters = new Map();
   /** @type {Set<string>} */
   const expanded = new Set();
   /** @type {Map<string, number>} how far somebody scrolled a pane that went out of sight */
   const scrolled = new Map();
-  /** @type {any} */
-  let lettersOf = null;
   let run = "";
   let looked = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -1574,8 +1573,7 @@ export function createView(el, store, send) {
     }
     const known = new Map(state.panes.map((pane) => [pane.id, pane]));
     const apart = new Set([...expanded, ...cells.joins]);
-    /** @type {Map<string, number>} */
-    const placeOf = new Map(cells.ids.map((number, at) => [`n${number}`, at]));
+    const placeOf = placesOf(cells);
     const found = [...apart].filter((id) => placeOf.has(id)).map((id) => ({
       pane: cellPane(state, placeOf.get(id) ?? 0, known),
       home: expanded.has(id) ? spot : joins,
@@ -1634,10 +1632,6 @@ export function createView(el, store, send) {
       grid.tabIndex = 0;
       grid.setAttribute("role", "group");
       grid.setAttribute("aria-label", `${cells.ids.length} branches`);
-    }
-    if (cells !== lettersOf) {
-      lettersOf = cells;
-      letters = new Map(cells?.ids.map((number, at) => [`n${number}`, STATE_OF[cells.states[at]]]) ?? []);
     }
     drawPanes();
     tick(false);
@@ -1705,7 +1699,7 @@ export function createView(el, store, send) {
     setText(clock, clockText(now, since));
     setText(total, totalLine(now, since));
     for (const [id, pane] of inSight) panes.get(id)?.tick(pane, paneSeconds(pane, now, since));
-    graph.draw(store.state, since, inSight, letters, isTick);
+    graph.draw(store.state, since, inSight, isTick);
     timeline.draw(store.state, since);
   }
 

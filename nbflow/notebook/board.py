@@ -71,7 +71,7 @@ def board_for(run: Run, shell: InteractiveShell | None, *, cancel_hint: str = ""
     _on_boards.add(run)
     wanted = os.environ.get("NBFLOW_BOARD") or ("widget" if shell and in_kernel(shell) else "text")
     if shell is None and wanted != "none":
-        return TextBoard(run)
+        return PrintedBoard(run)
     match wanted:
         case "widget":
             return Board(run, cancel_hint=cancel_hint, expects_ready=version() >= (7, 0))
@@ -345,12 +345,24 @@ class TextBoard:
     def finish(self) -> None:
         """Show every branch."""
         content = {"text/plain": text(self._run.record)}
-        if get_ipython() is None:
-            print(content["text/plain"])  # noqa: T201 - there is nobody else who shows it
-        elif self._handle is None:
+        if self._handle is None:
             self._handle = _displayed(content)
         else:
             _update(self._handle, content)
+
+
+class PrintedBoard:
+    """The same, printed: where there is no IPython."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def show(self) -> None:
+        """Print nothing yet."""
+
+    def finish(self) -> None:
+        """Print every branch."""
+        print(text(self._run.record))  # noqa: T201 - there is nobody else who shows it
 
 
 class NoBoard:

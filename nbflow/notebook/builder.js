@@ -127,7 +127,20 @@ function keepKeys() {
     const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");
     if (builder) builder.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
   };
+  const stay = (event) => {
+    const builder = event.target instanceof Element && event.target.closest(".nbflow-empty")?.closest(".nbflow-builder");
+    if (!builder) return;
+    builder.tabIndex = -1;
+    builder.focus(); // its button goes away, and with it the focus would leave the builder
+  };
   window.addEventListener("keydown", listen, true); // before JupyterLab's listener on the document
+  window.addEventListener("click", stay);
+}
+
+/** Call back once an element is in the page, for a view is drawn before it is put there. */
+function whenShown(one, callback, frames = 60) {
+  if (one.isConnected && one.offsetParent) callback();
+  else if (frames) requestAnimationFrame(() => whenShown(one, callback, frames - 1));
 }
 
 let lists = 0;
@@ -278,9 +291,12 @@ function renderEditor({ model, el }) {
   area.addEventListener("blur", () => { close(); send(); });
   const focus = () => {
     if (!model.get("wanted")) return;
-    model.set("wanted", false);
-    model.save_changes();
-    requestAnimationFrame(() => area.focus()); // once it is in the page
+    whenShown(area, () => {
+      if (!model.get("wanted")) return; // another view of it was quicker
+      area.focus();
+      model.set("wanted", false);
+      model.save_changes();
+    });
   };
   const changes = "change:value change:names change:own change:marks change:error change:label change:code change:placeholder";
   model.on(changes, drawAll);

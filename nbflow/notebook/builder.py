@@ -7,6 +7,8 @@ off the loop, runs the flow with a board underneath. Import it only where a widg
 from __future__ import annotations
 
 import asyncio
+import base64
+import difflib
 import html
 from collections.abc import Callable
 from typing import Any
@@ -110,10 +112,12 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._add = button("Add branch", self._add_branch, icon="plus", style="primary")
         self._undo = button("Undo", self._do(self.model.undo), icon="undo")
         self._redo = button("Redo", self._do(self.model.redo), icon="repeat")
-        head = row(title, self._add, self._undo, self._redo, more="nbflow-builder-head")
+        head = row(title, self._undo, self._redo, more="nbflow-builder-head")
         self._list = ipywidgets.VBox()
-        self._list.add_class("nbflow-cards")
-        body = row(self._list, self._side(), more="nbflow-builder-body")
+        self._list.add_class("nbflow-card-list")
+        left = ipywidgets.VBox([self._list, row(self._add, more="nbflow-card-row")])
+        left.add_class("nbflow-cards")
+        body = row(left, self._side(), more="nbflow-builder-body")
         self._empty = self._welcome()
         self._board = ipywidgets.VBox()
         return [head, body, self._foot(), *self._cell_parts(), self._board]
@@ -269,7 +273,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
     def _point_at(self, problems: list[Problem]) -> None:
         """Say how many things are wrong, and put the cursor at the first."""
         count = len(problems)
-        self._show_problems(problems)
+        self._show_problems(problems, asked=True)
         self._notify("One field needs a look." if count == 1 else f"{count} fields need a look.")
         first = problems[0]
         if first.owner == VALUE:
@@ -297,6 +301,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._undo.disabled, self._redo.disabled = not self.model.can_undo, not self.model.can_redo
         self._run_button.disabled = not branches or bool(self._tasks)
         self._to_cell.disabled = not branches
+        self._add.layout.display = None if branches else "none"
         self._cell_panel.layout.display = "none"
 
     def _show_cards(self, branches: tuple[Branch, ...]) -> None:
@@ -305,15 +310,26 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         for branch in branches:
             if branch.id not in self._cards:
                 self._cards[branch.id] = BranchCard(self.model, branch.id, self._edit)
-        inputs = list(self.model.inputs)
+        inputs = self._offered()
         for number, branch in enumerate(branches):
             others = [one.name for one in branches if one.id != branch.id]
             is_first, is_last = number == 0, number == len(branches) - 1
             card = self._cards[branch.id]
             card.show(branch, [*inputs, *others], first=is_first, last=is_last)
-        cards = tuple(self._cards[branch.id] for branch in branches) or (self._empty,)
+        cards = tuple(self._cards[branch.id] for branch in branches)
+        cards = cards or (self._empty,)
         if self._list.children != cards:
             self._list.children = cards
+
+    def _offered(self) -> list[str]:
+        """The inputs, without what looks like a slip: an empty one called nearly as another."""
+        names, values = [*self.model.names(), *self.model.inputs], self.model.state.values
+        return [
+            name
+            for name in self.model.inputs
+            if values.get(name)
+            or not difflib.get_close_matches(name, [one for one in names if one != name], n=1)
+        ]
 
     def _show_inputs(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -340,9 +356,9 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
             else:
                 field.show(shown(state.options.get(word)))
 
-    def _show_problems(self, problems: list[Problem]) -> None:
+    def _show_problems(self, problems: list[Problem], *, asked: bool = False) -> None:
         for number, card in self._cards.items():
-            card.show_problems([one for one in problems if one.owner == number])
+            card.show_problems([one for one in problems if one.owner == number], asked=asked)
         of_run = {one.field: one.message for one in problems if one.owner == RUN}
         of_values = {one.field: one.message for one in problems if one.owner == VALUE}
         for word, field in self._run_fields.items():
@@ -517,7 +533,15 @@ def _update(handle: DisplayHandle, content: dict[str, Any]) -> None:
 
 
 def _graph_html(topology: Topology, state: State, missing: tuple[str, ...]) -> str:
-    return graph_bundle(topology, state, missing).get("text/html", "")
+    """The graph as a picture, described in words; without Graphviz only in words."""
+    made = graph_bundle(topology, state, missing)
+    svg = made.get("image/svg+xml")
+    if svg is None:
+        return made.get("text/html", "")
+    data = base64.b64encode(svg.encode()).decode()
+    edges = (f"{name} reads {', '.join(read)}" for name, read in topology.predecessors.items())
+    words = html.escape(f"The graph: {'; '.join(edges)}.", quote=True)
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -24,10 +24,10 @@ from nbflow.notebook.builder_model import BuilderModel, suggested_name
 from nbflow.notebook.proofreading import Problem
 
 SHAPES = {
-    "prompt": "Prompt: ask a model",
-    "template": "Template: fill in, no model",
-    "vote": "Vote: ask several times",
-    "each": "For each: one task per element",
+    "prompt": "Prompt",
+    "template": "Template, no model",
+    "vote": "Vote, of several",
+    "each": "For each of a list",
     "python": "Python function",
 }
 """The kinds of branches as a person sees them."""
@@ -84,6 +84,8 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self._model = model
         self._id = number
         self._edit = edit
+        self._is_new = True
+        """Nothing has been written into it, so nobody has to be told that it is empty."""
         self.fields: dict[str, Any] = {}
         super().__init__(self._parts())
         self.add_class("nbflow-card")
@@ -146,6 +148,7 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
 
     def _write(self, change: Any) -> None:
         text = change["new"]
+        self._is_new = False
         self._edit(lambda: self._model.write(self._id, text))
 
     def _said(self, word: str) -> Callable[[Any], None]:
@@ -229,8 +232,16 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         if self._more.children != more:
             self._more.children = more
 
-    def show_problems(self, problems: list[Problem]) -> None:
-        """Say at each field what is wrong with it."""
+    def show_problems(self, problems: list[Problem], *, asked: bool = False) -> None:
+        """Say at each field what is wrong with it.
+
+        Args:
+            problems: Those of this branch.
+            asked: Whether somebody wants to run it now.
+        """
+        self._is_new &= not asked and not self._editor.value
+        if self._is_new:
+            problems = [problem for problem in problems if problem.field != TEXT]
         wrong = {problem.field: problem for problem in reversed(problems)}
         for word, field in self.fields.items():
             key = "votes" if word == "votes_shown" else word

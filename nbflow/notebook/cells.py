@@ -155,7 +155,7 @@ async def await_retry(shell: InteractiveShell, name: str | None, *, sync: bool =
         RunError: a branch failed again.
         RunCancelled: the run was cancelled, or the kernel interrupted.
     """
-    run = last_run() if name is None else _run_called(shell, name)
+    run = last_run() if name is None else run_called(shell, name, "retried")
     if not run.topology.nodes.keys() - run.kept().settled:
         print("nothing to retry: every branch has its result.")  # noqa: T201 - the answer
         return
@@ -165,13 +165,18 @@ async def await_retry(shell: InteractiveShell, name: str | None, *, sync: bool =
     await _run_shown(shell, again, sync=sync)
 
 
-def _run_called(shell: InteractiveShell, name: str) -> Run:
+def run_called(shell: InteractiveShell, name: str, verb: str) -> Run:
+    """The run that a variable holds; `verb` is what can't be done to it otherwise.
+
+    Raises:
+        NbflowError: there is no such variable, or it holds something else.
+    """
     found = shell.user_ns.get(name)
     if isinstance(found, Run):
         return found
     runs = [of for of, value in shell.user_ns.items() if isinstance(value, Run) and of[0] != "_"]
     what = "is not a run" if name in shell.user_ns else "is not there"
-    raise NbflowError(f"{name!r} {what}, so it can't be retried. {nearest(name, runs)}".rstrip())
+    raise NbflowError(f"{name!r} {what}, so it can't be {verb}. {nearest(name, runs)}".rstrip())
 
 
 async def _run_shown(

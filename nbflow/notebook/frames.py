@@ -249,7 +249,7 @@ class Changes:
             "elapsed": shown.elapsed if shown.state.is_final else None,
             "can": self._offers(name),
             "items": 0 if members is None else len(members.members),
-            "wide": members is not None and members.kind == "variants",
+            "wide": shown.is_wide,
             "cut": shown.state.is_final and len(shown.text) > TEXT_MOST,
         }
 

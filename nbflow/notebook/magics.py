@@ -123,7 +123,8 @@ NBFLOW_HELP = """\
     model [MODEL]    show or set the default model (smollm2, openai:NAME[@BASE_URL], a variable)
     retry [NAME]     run again what failed or was cancelled, and what depends on it; of the run that
                      the variable NAME holds, or else of the last one
-    board            show the last run on a board again
+    board [NAME]     show the run that the variable NAME holds, or the last one, on a board whose
+                     buttons work: Retry and Edit run a branch again, and what depends on it
     export TARGET [NAME] [-o FILE]
                      the flow or run NAME, or the last run's, as a LangGraph program: TARGET is
                      langgraph-python-graph, langgraph-python-functional,
@@ -222,8 +223,10 @@ class NbflowMagics(Magics):
     def _retry(self, words: list[str]) -> None:
         blocking.run(cells.await_retry(self.shell, _only_name(words), sync=True))
 
-    def _board(self, _words: list[str]) -> None:
-        last_run().board()
+    def _board(self, words: list[str]) -> None:
+        name = _only_name(words, "board")
+        run = last_run() if name is None else cells.run_called(self.shell, name, "shown")
+        run.board()
 
     def _export(self, words: list[str]) -> None:
         importlib.import_module("nbflow.notebook.exports").export_line(self.shell, words)
@@ -248,7 +251,8 @@ def _words(line: str) -> list[str]:
         raise NbflowError(f"%nbflow can't read {line!r}: {str(error).lower()}.") from None
 
 
-def _only_name(words: list[str]) -> str | None:
+def _only_name(words: list[str], command: str = "retry") -> str | None:
     if len(words) > 1:
-        raise NbflowError(f"%nbflow retry takes one name, not {len(words)}: {' '.join(words)!r}.")
+        count, said = len(words), " ".join(words)
+        raise NbflowError(f"%nbflow {command} takes one name, not {count}: {said!r}.")
     return words[0] if words else None

@@ -145,7 +145,8 @@ def read_through(
     problems += _of_values(values)
     line = _line(values, options, state.out)
     drafts = [_draft(number, branch, there) for number, branch in enumerate(state.branches)]
-    problems += _bound(drafts, state.branches, line, dict(namespace))
+    known = {**namespace, **{name: value for name, value in state.values.items() if value}}
+    problems += _bound(drafts, state.branches, line, known)
     missing = tuple(one.field for one in problems if one.owner == VALUE and one.field in inputs)
     return Reading(tuple(problems), inputs, missing, _topology(drafts), nodes, line)
 
@@ -337,7 +338,7 @@ def _bound(
     namespace: dict[str, Any],
 ) -> Iterator[Problem]:
     """What the binder finds: a mistake, and then the next with a stand-in for the first."""
-    drafts, known = list(drafts), {**namespace, **line.values, _ANY_MODEL: _any_model}
+    drafts, known = list(drafts), {**namespace, _ANY_MODEL: _any_model}
     options = {**dict.fromkeys(["model"], _ANY_MODEL), **line.options}
     for _ in range(2 * len(drafts) + sum(len(draft.reads) for draft in drafts) + 2):
         error = _first_mistake(drafts, options, known)

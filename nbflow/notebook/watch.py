@@ -60,7 +60,7 @@ def watch(of: Any = None) -> Any:
         >>> def shout(text): return text.upper()
         >>> with watch():
         ...     run = Flow(shout, name="loud").run(text="hello")  # doctest: +ELLIPSIS
-        loud: done ...
+        loud: done...
     """
     if of is None:
         return Watch(get_ipython())

@@ -162,6 +162,7 @@ def _dress_live(group: ET.Element, _now: Progress) -> None:
 
 def _dress_baked(group: ET.Element, now: Progress) -> None:
     fill, line, ink = BAKED[now.state]
+    group.attrib.pop("data-nodes", None)  # which may be ten thousand, and nobody asks a picture
     for element in group:
         if element.tag == f"{{{_SVG}}}text":
             element.set("fill", ink)

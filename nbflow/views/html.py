@@ -124,7 +124,11 @@ def _panes(board: BoardView) -> str:
     many = len(board.panes) > PANES_FULL
     wide = "" if many else f";flex:1 1 min({board.column}px,100%)"
     height = "7.5em" if many else "24em"
-    beside = "".join(_pane(pane, wide, height) for pane in board.panes if not pane.is_join)
+    beside = "".join(
+        _pane(pane, ";flex:1 1 100%" if pane.is_wide else wide, height)
+        for pane in board.panes
+        if not pane.is_join
+    )
     below = "".join(_pane(pane, "", "24em") for pane in board.panes if pane.is_join)
     columns = f"display:grid;grid-template-columns:repeat(auto-fit,minmax({board.column}px,1fr))"
     style = f"{columns if many else 'display:flex;flex-wrap:wrap'};margin-right:-1px"

@@ -21,7 +21,7 @@ ENTRYPOINT = "entrypoint"
 """The kind of a node whose code calls the others."""
 PANES_FULL = 24
 """With more panes than this, each is narrower and lower."""
-PANES_KEPT = 100
+PANES_KEPT = 60
 """Panes of a board that needs no kernel: of more, those that failed, joins, and the first."""
 
 
@@ -61,6 +61,11 @@ class PaneView:
     def glyph(self) -> str:
         """The sign of its state."""
         return GLYPHS[self.state]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has a row of its own: several models' answers, one below another prompt's."""
+        return self.group is not None and self.group.kind == "variants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +301,7 @@ def column_pixels(record: RunRecord) -> int:
     nodes = [node for node in record.nodes.values() if node.kind != ENTRYPOINT]
     branches = sum(len(joined_by(record, node)) <= 1 for node in nodes)
     if branches > PANES_FULL:
-        return 190
+        return 240
     return {3: 205, 4: 340, 5: 220, 6: 220, 7: 225, 8: 225}.get(branches, 260)
 
 

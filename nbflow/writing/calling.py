@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
-from nbflow.core.context import emit
+from nbflow.core.attempt import Attempt
+from nbflow.core.context import current_task, emit
 from nbflow.core.events import Kind
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Mode, mode_of
@@ -20,6 +21,37 @@ from nbflow.writing.streams import Session, current_session
 from nbflow.writing.types import Command
 
 ContextT = TypeVar("ContextT")
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionInfo:
+    """What is being executed.
+
+    Args:
+        checkpoint_id: Always empty: there are no checkpoints yet.
+        checkpoint_ns: The node and the task, after those around them.
+        task_id: The task's id in its run.
+        thread_id: What the config says.
+        run_id: What the config says.
+        node_attempt: The number of this attempt, from 1.
+        node_first_attempt_time: When the first one began, in seconds since 1970.
+    """
+
+    checkpoint_id: str
+    checkpoint_ns: str
+    task_id: str
+    thread_id: str | None = None
+    run_id: str | None = None
+    node_attempt: int = 1
+    node_first_attempt_time: float | None = None
+
+    def patch(self, **overrides: Any) -> ExecutionInfo:
+        """The same with other values."""
+        return replace(self, **overrides)
+
+
+def _no_writer(_value: Any) -> None:
+    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +63,53 @@ class Runtime(Generic[ContextT]):
         store: Always None: there is no store yet.
         stream_writer: Puts a value into the `custom` stream.
         previous: Always None: nothing is remembered between invocations yet.
+        execution_info: What is being executed.
+        server_info: Always None: there is no server.
     """
 
     context: ContextT = None  # type: ignore[assignment]
-    store: None = None
-    stream_writer: Callable[[Any], None] = print
-    previous: None = None
+    store: Any = None
+    stream_writer: Callable[[Any], None] = _no_writer
+    previous: Any = None
+    execution_info: ExecutionInfo | None = None
+    server_info: None = None
+
+    def override(self, **overrides: Any) -> Runtime[ContextT]:
+        """The same with other values."""
+        return replace(self, **overrides)
+
+    def merge(self, other: Runtime[ContextT]) -> Runtime[ContextT]:
+        """The same with what another one has been given."""
+        given = {
+            field.name: value
+            for field in fields(other)
+            if (value := getattr(other, field.name)) is not None and value is not _no_writer
+        }
+        return replace(self, **given)
 
 
 def _runtime_of(session: Session) -> Runtime[Any]:
     writer = functools.partial(session.put, "custom")
-    return Runtime(context=session.context, stream_writer=writer)
+    return Runtime(
+        context=session.context, stream_writer=writer, execution_info=_execution_info(session)
+    )
+
+
+def _execution_info(session: Session) -> ExecutionInfo | None:
+    attempt = current_task.get()
+    if not isinstance(attempt, Attempt):
+        return None
+    said = session.config.get("configurable", {})
+    task = attempt.task
+    return ExecutionInfo(
+        "",
+        "|".join((*session.namespace, task.id)),
+        task.id,
+        said.get("thread_id"),
+        said.get("run_id") or session.config.get("run_id"),
+        attempt.number,
+        attempt.first_time,
+    )
 
 
 def get_runtime(context_schema: Any = None) -> Runtime[Any]:  # noqa: ARG001 - LangGraph's

@@ -6,6 +6,7 @@ Names and signatures are LangGraph's. What runs a compiled graph is in `traffic`
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,7 +100,7 @@ class StateGraph:
     Args:
         state_schema: The keys of the state: a TypedDict, a dataclass, a Pydantic model, or a type
             that is the whole state. `Annotated[type, reducer]` lets several nodes write a key.
-        context_schema: For the reader; what is given as `context` isn't checked.
+        context_schema: What `context` is: a dataclass or a Pydantic model may be given as a dict.
         input_schema: The keys that may be given; by default all.
         output_schema: The keys that are returned; by default all.
 
@@ -551,7 +552,14 @@ class CompiledStateGraph(Invocable):
 
     def begin(self, input: Any, session: Session) -> Run:  # noqa: A002 - LangGraph's word
         """Start a run of it."""
+        session.context = self._context(session.context)
         return traffic.begin(self, input, session)
+
+    def _context(self, given: Any) -> Any:
+        """A context of the class that the builder names, if fields of it are given."""
+        schema = self.builder.context_schema
+        is_record = dataclasses.is_dataclass(schema) or hasattr(schema, "model_fields")
+        return schema(**given) if is_record and isinstance(given, dict) else given
 
     def routes(self, prefix: str) -> Routes:
         """What is known of it before it runs.

@@ -6,10 +6,12 @@ other libraries stay what they are.
 
 from __future__ import annotations
 
+import importlib
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, TypedDict
 
 
@@ -96,30 +98,55 @@ def is_message(value: Any) -> bool:
     return hasattr(value, "content") and hasattr(value, "type") and hasattr(value, "id")
 
 
-def add_messages(left: Any, right: Any) -> list[Any]:
+def add_messages(left: Any = None, right: Any = None, *, format: str | None = None) -> Any:  # noqa: A002 - LangGraph's word
     """A reducer: add messages to a list; one with a known id replaces that one.
 
+    Args:
+        left: The list so far.
+        right: One message or several; a `RemoveMessage` takes one away.
+        format: `langchain-openai` for messages of LangChain with contents as OpenAI has them. With
+            nothing else, this gives the reducer: `Annotated[list, add_messages(format=...)]`.
+
+    Raises:
+        ValueError: a message is to be removed that isn't there.
+
     Example:
-        >>> [m.content for m in add_messages([("user", "hello")], {"content": "hi"})]
+        >>> [m.content for m in add_messages([("user", "hello")], ("ai", "hi"))]
         ['hello', 'hi']
     """
+    if left is None and right is None:
+        return partial(add_messages, format=format)
     merged = [message_of(value) for value in _listed(left)]
-    for value in _listed(right):
-        new = message_of(value)
-        removes = getattr(new, "type", "") == "remove"
-        if removes and new.id == REMOVE_ALL_MESSAGES:
-            merged = []
-            continue
-        place = next((i for i, old in enumerate(merged) if old.id == new.id), None)
-        if place is None:
+    new = [message_of(value) for value in _listed(right)]
+    places = {message.id: place for place, message in enumerate(merged)}
+    gone: set[str] = set()
+    for message in new:
+        removes = getattr(message, "type", "") == "remove"
+        if removes and message.id == REMOVE_ALL_MESSAGES:
+            merged, places, gone = [], {}, set()
+        elif message.id not in places:
             if removes:
-                raise ValueError(f"there is no message with the id {new.id!r} to remove.")
-            merged.append(new)
+                raise ValueError(
+                    f"Attempting to delete a message with an ID that doesn't exist ({message.id!r})"
+                )
+            places[message.id] = len(merged)
+            merged.append(message)
         elif removes:
-            del merged[place]
+            gone.add(message.id)
         else:
-            merged[place] = new
-    return merged
+            gone.discard(message.id)
+            merged[places[message.id]] = message
+    kept = [message for message in merged if message.id not in gone]
+    return kept if format is None else _formatted(kept, format)
+
+
+def _formatted(messages: list[Any], format: str) -> list[Any]:  # noqa: A002 - LangGraph's word
+    if format != "langchain-openai":
+        raise ValueError(f"unrecognized format={format!r}; there is 'langchain-openai'.")
+    langchain = importlib.import_module("langchain_core.messages")
+    plain = langchain.convert_to_openai_messages(messages)
+    converted: list[Any] = langchain.convert_to_messages(plain)
+    return converted
 
 
 def _listed(value: Any) -> list[Any]:

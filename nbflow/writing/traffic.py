@@ -140,7 +140,10 @@ class Traffic:
         """True once nobody is to be led on any more."""
         self._is_over = False
         limit = session.config.get("recursion_limit")
-        self._limit = limit or (RECURSION_LIMIT if self._routes.members else None)
+        self._limit = limit or RECURSION_LIMIT
+        self._counts_all = bool(limit or self._routes.members)
+        """Whether the limit counts in a graph without loops too, where only commands could go back."""
+        self._seen: set[str] = set()
 
     def enter(self, outcome: Outcome) -> None:
         """Begin with what the input writes."""
@@ -187,6 +190,11 @@ class Traffic:
         sent = Moving(new, spec, round_, arg=send.arg, is_sent=True)
         node = self._routes.nodes[send.node]
         self._begin(sent)
+        try:
+            self._check_step(send.node, new.step)
+        except GraphRecursionError as error:
+            self._spawn(sent, node, _raising(error, node.mode))
+            return
         self._start(sent, node if send.timeout is None else _with_timeout(node, send.timeout))
 
     def _advance(self) -> None:
@@ -217,12 +225,13 @@ class Traffic:
             self._start(moving, node)
 
     def _check_step(self, name: str, step: int) -> None:
-        if self._limit is not None and step > self._limit:
+        if step > self._limit and (self._counts_all or name in self._seen):
             raise GraphRecursionError(
                 f"Recursion limit of {self._limit} reached without hitting a stop condition: "
                 f"{name!r} would be step {step}. Give a larger recursion_limit in the config, or "
                 "look for what keeps the loop going."
             )
+        self._seen.add(name)
 
     # Calls
 

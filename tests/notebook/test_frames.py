@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nbflow.core.context import current_task
@@ -166,6 +166,7 @@ _STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(_STEPS)
 def test_frames_fold_into_what_a_page_opened_at_the_end_would_see(steps):
     story = Story({"a": (), "b": ()})
@@ -192,3 +193,86 @@ def test_frames_fold_into_what_a_page_opened_at_the_end_would_see(steps):
     for view in views:
         apply(view, frame)
         assert view == changes(story).everything(0.0)
+
+
+def many(count: int = 100) -> Story:
+    return Story({f"b{number}": () for number in range(count)})
+
+
+def test_of_very_many_nodes_only_those_in_sight_are_told_whole_and_of_all_the_states():
+    story = many()
+    told = changes(story)
+    whole = told.everything(0.0)
+    assert [pane["branch"] for pane in whole["panes"]] == [f"b{number}" for number in range(24)]
+    assert whole["cells"]["names"][99] == "b99"
+    told.newest(0.0)
+    for name in ("b1", "b50"):
+        told.note(story.start(name))
+    frame = told.newest(0.0)
+    assert [pane["branch"] for pane in frame["panes"]] == ["b1"]
+    assert frame["cells"] == {"states": "q" + "r" + "q" * 48 + "r" + "q" * 49}
+    assert not told.pending
+
+
+def test_a_pane_that_comes_into_sight_is_told_whole():
+    story = many()
+    told = changes(story)
+    told.everything(0.0)
+    told.note(story.start("b50"))
+    told.note(story.chunk("b50", "one\n\ntwo"))
+    told.newest(0.0)
+    told.look("view", [50, 51])
+    first, second = told.newest(0.0)["panes"]
+    assert (first["branch"], first["from"], len(first["blocks"])) == ("b50", 0, 2)
+    assert second["branch"] == "b51"
+    told.note(story.chunk("b50", " more"))
+    (pane,) = told.newest(0.0)["panes"]
+    assert pane["from"] == 1
+    told.look("view", [0])
+    told.newest(0.0)
+    told.note(story.chunk("b50", "\n\nunseen"))
+    assert told.newest(0.0)["panes"] == []
+
+
+def test_two_views_look_at_different_panes():
+    story = many()
+    told = changes(story)
+    told.look("one", [10])
+    told.look("two", [90])
+    told.newest(0.0)
+    for name in ("b10", "b90", "b0"):
+        told.note(story.start(name))
+    assert {pane["branch"] for pane in told.newest(0.0)["panes"]} == {"b10", "b90"}
+
+
+def test_when_a_run_grows_beyond_what_has_panes_the_names_are_told():
+    story = many(24)
+    told = changes(story)
+    assert told.everything(0.0)["cells"] is None
+    data = {"name": "late", "kind": "python", "inputs": [], "source": "", "detail": ""}
+    new = story.log[-1]._replace(kind=Kind.NODE, node=None, task=None, data=data)
+    story.record.apply(new)
+    told.note(new)
+    told.note(story.say(Kind.QUEUED, "late"))
+    cells = told.newest(0.0)["cells"]
+    assert cells["names"][-1] == "late"
+    assert cells["states"] == "q" * 25
+    assert told.newest(0.0)["cells"] == {"states": "q" * 25}
+
+
+def test_the_timeline_is_told_when_something_begins_or_ends_and_not_for_each_word():
+    story = Story({"joke": (), "poem": ()})
+    told = changes(story)
+    told.note(story.start("joke", 0.5))
+    (joke, _) = told.newest(0.5)["timeline"]["rows"]
+    assert joke["spans"] == [("waiting", 0.0, 0.5), ("running", 0.5, None)]
+    told.note(story.chunk("joke", "Ha"))
+    assert "timeline" not in told.newest(0.6)
+    told.note(story.done("joke", "Ha."))
+    assert told.newest(1.0)["timeline"]["rows"][0]["state"] == "done"
+
+
+def test_what_can_be_done_with_a_node_is_told_with_its_pane():
+    story = Story({"joke": (), "poem": ()})
+    told = Changes(story.record, lambda: 0.0, {"joke": "re", "poem": ""}.__getitem__)
+    assert [pane["can"] for pane in told.everything(0.0)["panes"]] == ["re", ""]

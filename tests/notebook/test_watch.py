@@ -133,6 +133,28 @@ def test_the_last_run_is_bound_to_the_name_asked_for(kernel: Kernel):
     assert kernel.run("run['join']").text == "A joke about cats; A poem about cats"
 
 
+def test_a_run_within_a_branch_has_a_board_of_its_own_in_the_cell(kernel: Kernel):
+    kernel.run("def outer(state): return {'joke': graph.invoke(state)['both']}")
+    cell = kernel.run(f"%%watch\n_ = compiled(outer=outer).invoke({CATS})")
+    assert cell.error == ""
+    assert [set(board) for board in cell.outputs] == [PLAIN, PLAIN]
+    assert "outer" in cell.outputs[0]["text/html"]
+    assert "rhyme" in cell.outputs[1]["text/html"]
+
+
+def test_runs_in_other_threads_are_watched(kernel: Kernel):
+    cell = kernel.run(
+        "%%watch\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        f"with ThreadPoolExecutor() as pool: list(pool.map(graph.invoke, [{CATS}] * 3));"
+    )
+    assert cell.error == ""
+    assert [set(board) for board in cell.outputs] == [PLAIN] * 3
+
+
+def test_it_completes_on_tab(kernel: Kernel):
+    assert "%%watch" in kernel.reply(kernel.client.complete("%%wat", 5))["matches"]
+
+
 def test_a_fanout_below_it_has_one_board(kernel: Kernel):
     cell = kernel.run("%%watch\n%%fanout\ndef a(): return 'aaa'")
     assert (cell.error, len(cell.outputs)) == ("", 1)
@@ -248,17 +270,24 @@ def test_langgraphs_own_graph_is_watched(kernel: Kernel):
     assert value["text/plain"] == "'A joke about cats'"
 
 
-def test_langgraphs_own_graph_is_watched_and_interrupted_in_a_sync_call(kernel: Kernel):
+@pytest.mark.parametrize(
+    ("call", "nap"),
+    [
+        ("theirs.invoke", "def nap(state): time.sleep(1)"),
+        ("await theirs.ainvoke", "async def nap(state): await asyncio.sleep(600)"),
+    ],
+)
+def test_langgraphs_own_graph_is_interrupted(kernel: Kernel, call: str, nap: str):
     kernel.run(
-        "theirs = Theirs(State)\ntheirs.add_node('nap', lambda state: time.sleep(1))\n"
+        f"{nap}\ntheirs = Theirs(State)\ntheirs.add_node('nap', nap)\n"
         "theirs.add_edge(START, 'nap')\ntheirs = nbflow.watch(theirs.compile())"
     )
-    started = kernel.start(f"theirs.invoke({CATS})")
+    started = kernel.start(f"{call}({CATS})")
     while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
         pass
     kernel.manager.interrupt_kernel()
     cell = kernel.finish(started)
-    assert cell.error.startswith("KeyboardInterrupt")
+    assert cell.error.startswith(("KeyboardInterrupt", "CancelledError"))
     assert kernel.run("nbflow.last_run().status.value").text == "'cancelled'"
 
 

@@ -19,6 +19,7 @@ from langgraph.types import Command, Send, interrupt
 import nbflow
 from nbflow.core.states import RunState, State
 from nbflow.errors import NbflowError, RunCancelled
+from nbflow.views import bundle
 
 
 class Topic(TypedDict, total=False):
@@ -414,9 +415,27 @@ async def test_a_watched_graph_within_a_graph_is_shown_with_that_one():
 async def test_it_can_be_read_and_drawn_like_any_run():
     await nbflow.watch(nested()).ainvoke(TOPIC)
     run = nbflow.last_run()
+    assert set(bundle(run.record)) >= {"text/plain", "text/html"}
+    assert "sub:inner" in bundle(run.record)["text/html"]
     assert [event.kind.value async for event in run.events()][-1] == "run_ended"
     with pytest.raises(NbflowError, match="call it again"):
         run.retry()
+
+
+def test_watching_a_watched_graph_shows_it_once():
+    watched = nbflow.watch(fan_out())
+    assert nbflow.watch(watched) is watched
+
+
+async def test_a_thousand_sends_are_told_in_time():
+    builder = StateGraph(Topic)
+    builder.add_node("part", lambda sent: {"parts": [sent["n"]]})
+    builder.add_conditional_edges(
+        START, lambda _state: [Send("part", {"n": n}) for n in range(1000)], ["part"]
+    )
+    result = await nbflow.watch(builder.compile()).ainvoke(TOPIC)
+    assert result["parts"] == list(range(1000))
+    assert len(nbflow.last_run()["part"]) == 1000
 
 
 def test_what_cant_be_watched_is_said():

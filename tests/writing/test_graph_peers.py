@@ -92,13 +92,17 @@ def layers(draw: st.DrawFn) -> list[list[list[int]]]:
     return found
 
 
-def layered(shape: list[list[list[int]]], waiting: bool) -> Callable[[Any], Any]:
+def layered(
+    shape: list[list[list[int]]],
+    waiting: bool,
+    node_of: Callable[[str], Callable[[Any], Any]] = says,
+) -> Callable[[Any], Any]:
     def build(api: Any) -> Any:
         builder = api.StateGraph(State)
         for depth, layer in enumerate(shape):
             for index, sources in enumerate(layer):
                 name = f"l{depth}n{index}"
-                builder.add_node(name, says(name))
+                builder.add_node(name, node_of(name))
                 if not depth:
                     builder.add_edge(api.START, name)
                 elif waiting:
@@ -126,12 +130,79 @@ def _pairs(shape: list[list[list[int]]]) -> list[tuple[list[Any], list[Any]]]:
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(layers(), st.booleans())
-def test_sparse_layered_graphs_run_the_same_nodes(shape, waiting):
-    def build(api: Any) -> Any:
-        return layered(shape, waiting)(api)
+def test_sparse_layered_graphs_are_equal_if_nodes_do_not_look_around(shape, waiting):
+    both(layered(shape, waiting, lambda name: lambda state: {"seen": [name]}), {"seen": ["0"]})
 
-    ours, theirs = (build(APIS[package]).invoke({"seen": []})["seen"] for package in PACKAGES)
-    assert sorted(one.split("<")[0] for one in ours) == sorted(one.split("<")[0] for one in theirs)
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(layers(), st.data())
+def test_layers_that_choose_from_the_next_are_equal(shape, data):
+    ways: dict[str, list[str]] = {}
+    for depth, layer in enumerate(shape):
+        following = [f"l{depth + 1}n{index}" for index in range(_size(shape, depth + 1))]
+        for index in range(len(layer)):
+            chosen = data.draw(st.lists(st.sampled_from([*following, "__end__"]), unique=True))
+            ways[f"l{depth}n{index}"] = chosen
+
+    def build(api: Any) -> Any:
+        builder = api.StateGraph(State)
+        for name, chosen in ways.items():
+            builder.add_node(name, lambda state, name=name: {"seen": [name]})
+            builder.add_conditional_edges(name, lambda state, chosen=chosen: chosen)
+            if name.startswith("l0"):
+                builder.add_edge(api.START, name)
+        return builder.compile()
+
+    both(build, {"seen": []})
+
+
+def _size(shape: list[list[list[int]]], depth: int) -> int:
+    return len(shape[depth]) if depth < len(shape) else 0
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_walks_through_loops_are_equal(data):
+    names = "abcd"[: data.draw(st.integers(1, 4))]
+    targets = st.lists(st.sampled_from([*names, "__end__"]), min_size=1, max_size=4)
+    ways = {name: data.draw(targets) for name in names}
+
+    def build(api: Any) -> Any:
+        builder = api.StateGraph(State)
+        for name in names:
+            builder.add_node(name, says(name))
+            builder.add_conditional_edges(
+                name, lambda state, name=name: ways[name][len(state["seen"]) % len(ways[name])]
+            )
+        return builder.add_edge(api.START, names[0]).compile()
+
+    both(build, {"seen": []}, {"recursion_limit": 12})
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_walks_by_commands_and_sends_are_equal(data):
+    names = "abcd"[: data.draw(st.integers(1, 4))]
+    steps = st.sampled_from([*names, "__end__"])
+    ways = {name: data.draw(st.lists(steps, min_size=1, max_size=3)) for name in names}
+    sends = data.draw(st.frozensets(st.sampled_from(names)))
+
+    def build(api: Any) -> Any:
+        def node_of(name: str) -> Callable[[Any], Any]:
+            def node(state):
+                target = ways[name][state["x"] % len(ways[name])]
+                if name in sends and target != "__end__":
+                    target = api.Send(target, {"x": state["x"] + 1})
+                return api.Command(update={"x": state["x"] + 1, "seen": [name]}, goto=target)
+
+            return node
+
+        builder = api.StateGraph(Plain)
+        for name in names:
+            builder.add_node(name, node_of(name), destinations=tuple(names))
+        return builder.add_edge(api.START, names[0]).compile()
+
+    both(build, {"x": 0}, {"recursion_limit": 12})
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])

@@ -1,0 +1,216 @@
+"""Policies, failures and cancels."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from nbflow.errors import (
+    NodeCancelledError,
+    NodeError,
+    NodeTimeoutError,
+    RunCancelled,
+)
+from nbflow.graph import START, StateGraph
+from nbflow.types import Command, RetryPolicy, TimeoutPolicy
+from tests.core.virtual import run_virtually
+from tests.writing.graphs import Plain, State, graph_of, says
+
+
+def flaky(fails: int, error: type[Exception] = ConnectionError):
+    tries: list[int] = []
+
+    def node(state):
+        tries.append(1)
+        if len(tries) <= fails:
+            raise error("again")
+        return {"x": len(tries)}
+
+    return node
+
+
+QUICK = RetryPolicy(initial_interval=0.001, jitter=False)
+
+
+def test_a_retry_policy_tries_again():
+    builder = StateGraph(Plain).add_node("a", flaky(2), retry_policy=QUICK)
+    assert builder.add_edge(START, "a").compile().invoke({"x": 0}) == {"x": 3}
+
+
+def test_a_retry_policy_gives_up():
+    builder = StateGraph(Plain).add_node("a", flaky(3), retry_policy=QUICK)
+    with pytest.raises(ConnectionError, match="again"):
+        builder.add_edge(START, "a").compile().invoke({"x": 0})
+
+
+def test_a_retry_policy_covers_what_it_says():
+    picky = QUICK._replace(retry_on=KeyError)
+    builder = StateGraph(Plain).add_node("a", flaky(1, ValueError), retry_policy=picky)
+    with pytest.raises(ValueError, match="again"):
+        builder.add_edge(START, "a").compile().invoke({"x": 0})
+
+
+def test_the_first_of_several_retry_policies_that_covers_the_error_counts():
+    policies = [QUICK._replace(retry_on=KeyError, max_attempts=1), QUICK]
+    builder = StateGraph(Plain).add_node("a", flaky(1), retry_policy=policies)
+    assert builder.add_edge(START, "a").compile().invoke({"x": 0}) == {"x": 2}
+
+
+@pytest.mark.parametrize("timeout", [0.5, TimeoutPolicy(run_timeout=0.5)])
+def test_a_node_that_takes_too_long_fails(timeout):
+    builder = StateGraph(State).add_node("slow", says("slow", 9), timeout=timeout)
+    graph = builder.add_edge(START, "slow").compile()
+    with pytest.raises(NodeTimeoutError, match="'slow' took longer than its timeout of 0.5 s"):
+        run_virtually(graph.ainvoke({"seen": []}))
+
+
+def test_an_error_handler_runs_in_place_of_what_failed():
+    def bad(state):
+        raise LookupError("gone")
+
+    def handler(state, error: NodeError):
+        return Command(update={"seen": [f"{error.node}: {error.error}"]}, goto="c")
+
+    builder = graph_of("c1").add_node("bad", bad, error_handler=handler).add_edge(START, "bad")
+    assert builder.compile().invoke({"seen": []})["seen"] == ["bad: gone", "c"]
+
+
+def test_an_error_handler_runs_once_the_retries_are_over():
+    builder = StateGraph(Plain).add_node(
+        "a", flaky(9), retry_policy=QUICK, error_handler=lambda state: {"y": "handled"}
+    )
+    assert builder.add_edge(START, "a").compile().invoke({"x": 0}) == {"x": 0, "y": "handled"}
+
+
+def test_an_error_handler_that_fails_fails_the_graph():
+    def handler(state):
+        raise LookupError("handling")
+
+    builder = StateGraph(Plain).add_node("a", flaky(9), error_handler=handler)
+    with pytest.raises(LookupError, match="handling"):
+        builder.add_edge(START, "a").compile().invoke({"x": 0})
+
+
+def test_the_exception_is_the_original():
+    error = LookupError("mine")
+
+    def bad(state):
+        raise error
+
+    graph = StateGraph(State).add_node(bad).add_edge(START, "bad").compile()
+    with pytest.raises(LookupError) as caught:
+        graph.invoke({"seen": []})
+    assert caught.value is error
+
+
+def test_a_failure_cancels_those_beside_it():
+    stopped: list[str] = []
+
+    async def slow(state):
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            stopped.append("slow")
+            raise
+
+    async def bad(state):
+        await asyncio.sleep(1)
+        raise LookupError("mine")
+
+    builder = StateGraph(State).add_node(slow).add_node(bad)
+    graph = builder.add_edge(START, "slow").add_edge(START, "bad").compile()
+
+    async def run() -> float:
+        with pytest.raises(LookupError, match="mine"):
+            await graph.ainvoke({"seen": []})
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(run()) == pytest.approx(1)
+    assert stopped == ["slow"]
+
+
+def test_a_second_failure_is_noted_on_the_first():
+    def fails(name):
+        async def node(state):
+            try:
+                await asyncio.sleep(0 if name == "a" else 100)
+            finally:
+                raise LookupError(name)
+
+        return node
+
+    builder = StateGraph(State)
+    for name in "ab":
+        builder.add_node(name, fails(name)).add_edge(START, name)
+    with pytest.raises(LookupError) as caught:
+        builder.compile().invoke({"seen": []})
+    assert caught.value.args == ("a",)
+    assert caught.value.__notes__ == ["Another branch failed too: LookupError('b')"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_node_that_raises_cancelled_by_itself_fails(kind):
+    def in_thread(state):
+        raise asyncio.CancelledError
+
+    async def on_loop(state):
+        raise asyncio.CancelledError
+
+    node = {"sync": in_thread, "async": on_loop}[kind]
+    graph = StateGraph(State).add_node("a", node).add_edge(START, "a").compile()
+    with pytest.raises(NodeCancelledError, match="'a' raised CancelledError"):
+        graph.invoke({"seen": []})
+
+
+def test_a_run_may_be_cancelled_and_keeps_what_had_finished():
+    graph = graph_of("0a 0b", {"a": 1, "b": 100}).compile()
+
+    async def run() -> Any:
+        handle = graph.start({"seen": []})
+        await asyncio.sleep(2)
+        handle.cancel()
+        with pytest.raises(RunCancelled):
+            await handle
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return handle["a"]
+
+    assert run_virtually(run()) == {"seen": ["a"]}
+
+
+def test_cancelling_the_caller_cancels_the_graph():
+    ended: list[str] = []
+
+    async def slow(state):
+        try:
+            await asyncio.sleep(100)
+        finally:
+            ended.append("slow")
+
+    graph = StateGraph(State).add_node(slow).add_edge(START, "slow").compile()
+
+    async def run() -> None:
+        call = asyncio.ensure_future(graph.ainvoke({"seen": []}))
+        await asyncio.sleep(1)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtually(run())
+    assert ended == ["slow"]
+
+
+def test_nothing_is_left_behind_after_a_failure():
+    def bad(state):
+        raise LookupError
+
+    builder = graph_of("0a 0b", {"a": 50, "b": 50}).add_node(bad).add_edge(START, "bad")
+
+    async def run() -> set[Any]:
+        with pytest.raises(LookupError):
+            await builder.compile().ainvoke({"seen": []})
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(run()) == set()
