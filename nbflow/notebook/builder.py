@@ -101,9 +101,14 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self.last_run: Run | None = None
         super().__init__(self._parts())
         self.add_class("nbflow-builder")
-        self.model.watch(self._changed)
+        self._unwatch = self.model.watch(self._changed)
         self._show_state()
         self._draw_now()
+
+    def close(self) -> None:
+        """Take it away; the model is heard no more."""
+        self._unwatch()
+        super().close()
 
     # Its parts
 

@@ -189,7 +189,7 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         labels = {self._up: "Move {} up", self._down: "Move {} down"}
         labels |= {self._copy: "Duplicate {}", self._delete: "Delete {}"}
         for control, label in labels.items():
-            control.tooltip = label.format(branch.name)
+            control.description = control.tooltip = label.format(branch.name)
 
     def _show_text(self, branch: Branch, names: list[str]) -> None:
         editor = self._editor

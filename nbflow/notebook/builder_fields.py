@@ -131,11 +131,11 @@ def button(
     style: str = "",
     more: str = "",
 ) -> Any:
-    """A button; one with only an icon is called as its tooltip."""
+    """A button; of one without a label only the icon is seen, and its tooltip is read out."""
     made = ipywidgets.Button(
-        description=label, icon=icon, tooltip=tooltip or label, button_style=style
+        description=label or tooltip, icon=icon, tooltip=tooltip or label, button_style=style
     )
-    if not label:
+    if icon and not label:
         made.add_class("nbflow-icon")
     if more:
         made.add_class(more)

@@ -142,7 +142,7 @@ class Traffic:
         limit = session.config.get("recursion_limit")
         self._limit = limit or RECURSION_LIMIT
         self._counts_all = bool(limit or self._routes.members)
-        """Whether the limit counts in a graph without loops too, where only commands could go back."""
+        """Whether the limit counts first visits too: without loops only commands lead back."""
         self._seen: set[str] = set()
 
     def enter(self, outcome: Outcome) -> None:

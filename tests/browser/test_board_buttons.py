@@ -141,9 +141,10 @@ def test_of_three_hundred_branches_that_stream_those_in_sight_can_be_read_and_he
     notebook.run_to_end(0, 1)
     notebook.run(1)
     notebook.wait_pane(1, "b1", "text1-8", seconds=30)
-    text = notebook.pane(1, "b1").locator(".nbflow-pane-text p").first
-    text.evaluate("(node) => getSelection().selectAllChildren(node)")
-    held = notebook.page.evaluate("getSelection().toString()")
+    held = notebook.pane(1, "b1").evaluate("""(pane) => {
+      getSelection().selectAllChildren(pane.querySelector(".nbflow-pane-text p"));
+      return getSelection().toString();
+    }""")
     assert "text1-8" in held
     grid = notebook.board(1).locator(".nbflow-many")
     grid.evaluate("(grid) => { grid.scrollTop = 4000; }")

@@ -79,9 +79,8 @@ def build_cats(builder: Locator) -> None:
 
 def test_the_cats_flow_is_built_run_and_put_into_a_cell(notebook, builder):
     build_cats(builder)
-    expect(builder.locator(".nbflow-drawing img")).to_have_attribute(
-        "alt", "The graph: joke reads ; poem reads ; both reads joke, poem."
-    )
+    drawn = builder.locator(".nbflow-drawing img")
+    expect(drawn).to_have_attribute("alt", re.compile("both reads joke, poem"))
     builder.get_by_role("button", name="Options of the run").click()
     builder.get_by_label("Keep the run as").fill("run")
     press(builder, "Run")

@@ -125,11 +125,17 @@ async def test_a_callback_of_another_thread_is_taken_to_the_loop():
     builder = nbflow.Builder(example())
     editor = card(builder, "joke").fields["text"]
     heard = []
-    builder.model.watch(lambda: heard.append(threading.current_thread()))
+    changed = asyncio.Event()
+
+    def hear() -> None:
+        heard.append(threading.current_thread())
+        changed.set()
+
+    builder.model.watch(hear)
     thread = threading.Thread(target=lambda: setattr(editor, "value", "from a thread"))
     thread.start()
-    while thread.is_alive() or not heard:
-        await asyncio.sleep(0)
+    await changed.wait()
+    thread.join()
     assert heard == [threading.main_thread()]
     assert builder.model.branch("joke").text == "from a thread"
 

@@ -227,7 +227,7 @@ def test_a_prompt_of_several_lines_stands_indented_in_its_function():
 def test_what_was_said_of_a_function_afterwards_is_written_above_it():
     step = vote(3, key=close)(node(retries=2)(step_of(length)))
     assert cell_text(Flow(step), namespace={"close": close}) == (
-        "%%fanout\n@each(doc=\"docs\")\n@vote(3, key=close)\n@node(timeout=5, retries=2)\n"
+        '%%fanout\n@each(doc="docs")\n@vote(3, key=close)\n@node(timeout=5, retries=2)\n'
         "def length(doc):\n    return len(doc)"
     )
 
