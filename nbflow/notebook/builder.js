@@ -128,13 +128,19 @@ function keepKeys() {
     if (builder) builder.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
   };
   const stay = (event) => {
-    const builder = event.target instanceof Element && event.target.closest(".nbflow-empty")?.closest(".nbflow-builder");
-    if (!builder) return;
-    builder.tabIndex = -1;
-    builder.focus(); // its button goes away, and with it the focus would leave the builder
+    const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");
+    if (!builder || !event.target.closest("button")) return;
+    const hold = () => {
+      const now = document.activeElement;
+      const isLost = !builder.contains(now) && !now?.closest("input, select, textarea, [contenteditable=true]");
+      if (!isLost && !now.disabled) return;
+      builder.tabIndex = -1;
+      builder.focus({ preventScroll: true }); // the button is gone or off, or the notebook took the focus
+    };
+    for (const milliseconds of [0, 100, 400]) setTimeout(hold, milliseconds);
   };
   window.addEventListener("keydown", listen, true); // before JupyterLab's listener on the document
-  window.addEventListener("click", stay);
+  window.addEventListener("click", stay, true);
 }
 
 /** Call back once an element is in the page, for a view is drawn before it is put there. */

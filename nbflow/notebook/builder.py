@@ -30,6 +30,7 @@ from nbflow.notebook.branch_cells import current_flow, graph_bundle, model_in, r
 from nbflow.notebook.builder_card import MODELS, BranchCard, shown
 from nbflow.notebook.builder_fields import (
     Field,
+    Fold,
     PromptEditor,
     button,
     choice_field,
@@ -166,7 +167,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._run_fields["on_error"] = on_error
         self._run_fields["out"] = text_field("Keep the run as", says("out"), hint="a variable")
         fields = row(*self._run_fields.values(), more="nbflow-card-options")
-        self._run_fold = ipywidgets.Accordion([fields], titles=("Options of the run",))
+        self._run_fold = Fold("Options of the run", fields)
         return self._run_fold
 
     def _foot(self) -> Any:
@@ -284,7 +285,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         if first.owner == VALUE:
             self._inputs[first.field].focus()
         elif first.owner == RUN:
-            self._run_fold.selected_index = 0
+            self._run_fold.unfold()
             self._run_fields[first.field].focus()
         else:
             self._cards[int(first.owner)].focus_on(first.field)
@@ -370,8 +371,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
             field.show_error(of_run.get(word, ""))
         for name, field in self._inputs.items():
             field.show_error(of_values.get(name, ""))
-        if of_run and self._run_fold.selected_index is None:
-            self._run_fold.selected_index = 0
+        if of_run:
+            self._run_fold.unfold()
 
     # The graph
 

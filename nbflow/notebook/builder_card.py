@@ -14,6 +14,7 @@ import ipywidgets
 from nbflow.notebook.branch import EACH, NAME, TEXT, Branch
 from nbflow.notebook.builder_fields import (
     Field,
+    Fold,
     PromptEditor,
     button,
     choice_field,
@@ -104,7 +105,7 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
             self.fields.setdefault(word, self._option(word))
         self._common = row(more="nbflow-card-options")
         self._more = row(more="nbflow-card-options")
-        self._fold = ipywidgets.Accordion([self._more], titles=("More options",))
+        self._fold = Fold("More options", self._more)
         return [head, self._suggest, self._shaped, self._editor, self._common, self._fold]
 
     def _tools(self) -> Any:
@@ -250,8 +251,8 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         text = wrong.get(TEXT)
         self._editor.marks = [list(text.mark)] if text and text.mark else []
         unused = {*wrong} & {*OPTIONS} - {*COMMON}
-        if unused and self._fold.selected_index is None:
-            self._fold.selected_index = 0
+        if unused:
+            self._fold.unfold()
 
     def focus_on(self, field: str) -> None:
         """Put the cursor into a field."""

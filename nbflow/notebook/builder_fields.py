@@ -143,6 +143,31 @@ def button(
     return made
 
 
+class Fold(ipywidgets.VBox):  # type: ignore[misc]
+    """Widgets that are out of sight until a button is pressed, which the keyboard reaches too.
+
+    Args:
+        title: What the button says.
+        content: What it shows.
+    """
+
+    def __init__(self, title: str, content: Any) -> None:
+        self._content = content
+        self._toggle = ipywidgets.ToggleButton(description=title, icon="caret-right")
+        self._toggle.add_class("nbflow-fold")
+        self._toggle.observe(lambda change: self._show(is_open=change["new"]), "value")
+        self._show(is_open=False)
+        super().__init__([self._toggle, content])
+
+    def unfold(self) -> None:
+        """Show what is in it."""
+        self._toggle.value = True
+
+    def _show(self, *, is_open: bool) -> None:
+        self._content.layout.display = None if is_open else "none"
+        self._toggle.icon = "caret-down" if is_open else "caret-right"
+
+
 def panel(title: str, *children: Any, more: str = "nbflow-panel") -> Any:
     """Widgets under a title."""
     head = ipywidgets.HTML(f'<span class="nbflow-panel-title">{html.escape(title)}</span>')

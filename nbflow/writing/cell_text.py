@@ -175,7 +175,7 @@ def escaped(text: str) -> str:
     """
     lines = [_escaped_line(line) for line in text.split("\n")]
     for end in {0, len(lines) - 1}:
-        if not lines[end].strip().strip("\\"):
+        if not lines[end].replace("\\", "").strip():
             lines[end] = f"\\{lines[end]}"
     return "\n".join(lines)
 

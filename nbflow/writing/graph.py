@@ -340,7 +340,7 @@ class StateGraph:
             if value not in (None, False, [], ()):
                 raise NbflowError(f"compile({word}=...) isn't there yet: leave it out.")
         self.validate()
-        return CompiledStateGraph(self, name or "LangGraph", cache)
+        return CompiledStateGraph(self, name or traffic.UNNAMED, cache)
 
 
 def _name_of(action: Any) -> str:

@@ -91,7 +91,8 @@ class Routes:
 
 def _nodes_of(graph: CompiledStateGraph, prefix: str) -> dict[str, Node]:
     sources: dict[str, list[tuple[str, bool]]] = {name: [] for name in graph.nodes}
-    for start in graph.nodes:
+    deciding = (START,) if START in graph.branches else ()  # only then is it executed
+    for start in (*deciding, *graph.nodes):
         for end, decides in graph.successors[start].items():
             if end in sources:
                 sources[end].append((f"{prefix}{start}", decides))
@@ -125,6 +126,8 @@ def _mode_of(spec: Spec | None, branches: Mapping[str, Branch] | None) -> Mode:
 
 def declared_nodes(graph: CompiledStateGraph, prefix: str = "") -> Iterator[Node]:
     """Every node of a graph and of the graphs in it, as the engine knows them."""
+    if START in graph.branches:
+        yield graph.routes(prefix).entrance
     for name, node in graph.routes(prefix).nodes.items():
         yield node
         inner = graph.nodes[name]

@@ -134,7 +134,7 @@ def _whole(text: list[Place]) -> Iterator[str]:
     """
     for number, line in enumerate(text):
         is_end = number in (0, len(text) - 1)
-        is_mark = line.text.startswith("\\") and not line.text.strip().strip("\\")
+        is_mark = line.text.startswith("\\") and not line.text.replace("\\", "").strip()
         yield line.text[1:] if is_end and is_mark else line.text
 
 

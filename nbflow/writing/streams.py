@@ -150,7 +150,11 @@ class Invocable(ABC):
         return self._begun(input, Session((), config, context))
 
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
-        empty = {"tags": [], "metadata": {}, "configurable": {}}  # nodes may look these up
+        empty: dict[str, Any] = {
+            "tags": [],
+            "metadata": {},
+            "configurable": {},
+        }  # nodes may look these up
         session.config = {**empty, **self.config, **session.config}
         token = current_session.set(session)
         try:

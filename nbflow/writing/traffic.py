@@ -61,7 +61,7 @@ def begin(graph: CompiledStateGraph, input: Any, session: Session) -> Run:  # no
         Topology([]),
         {},
         RunOptions(jobs=jobs, on_error=OnError.STOP),
-        name=graph.name,
+        name="" if graph.name == UNNAMED else graph.name,
         declared=tuple(declared_nodes(graph)),
     ).start()
     if "messages" in session.modes:
@@ -83,6 +83,9 @@ def input_update(graph: CompiledStateGraph, input: Any) -> Outcome:  # noqa: A00
         raise EmptyInputError(f"the input is {input!r}; give some of these keys: {keys}.")
     return outcome
 
+
+UNNAMED = "LangGraph"
+"""What `name` is of a graph that was given none: LangGraph's word for it, which no view shows."""
 
 _START_SPEC: Any = SimpleNamespace(name=START, error_handler=None)
 

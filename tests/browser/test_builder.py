@@ -81,7 +81,7 @@ def test_the_cats_flow_is_built_run_and_put_into_a_cell(notebook, builder):
     build_cats(builder)
     drawn = builder.locator(".nbflow-drawing img")
     expect(drawn).to_have_attribute("alt", re.compile("both reads joke, poem"))
-    builder.get_by_role("button", name="Options of the run").click()
+    press(builder, "Options of the run")
     builder.get_by_label("Keep the run as").fill("run")
     press(builder, "Run")
     board = builder.locator(".nbflow-board")
