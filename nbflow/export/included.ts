@@ -74,7 +74,8 @@ function normalised(answer: any): string {
   const folded = lower.replaceAll("ß", "ss").replaceAll("ς", "σ");
   const space = /[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/u;
   const kept = folded.replace(/\p{P}/gu, " ").split(space).filter((word) => word !== "");
-  return kept.join(" ") || folded.trim();
+  const ends = new RegExp(`^${space.source}|${space.source}$`, "gu");
+  return kept.join(" ") || folded.replace(ends, "");
 }
 
 /**

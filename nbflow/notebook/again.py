@@ -6,6 +6,7 @@ Knows flows and what their nodes were written as; knows nothing of widgets.
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,14 +32,28 @@ def offers(run: Run, name: str) -> str:
     """
     if name not in run.topology.nodes:
         return ""
-    step = _step_of(run, name)
-    return "re" if step is not None and step.source else "r"
+    return "re" if source_of(run, name) else "r"
 
 
 def source_of(run: Run, name: str) -> str:
     """The prompt, the template or the code of a node; empty if it isn't at hand."""
     step = _step_of(run, name)
-    return "" if step is None else step.source
+    if step is None:
+        return ""
+    return step.source or _code_of(step)
+
+
+def _code_of(step: Step) -> str:
+    """The code of a function that stood at the top level of a cell or a file."""
+    function: Any = inspect.unwrap(step.function) if step.function is not None else None
+    if not inspect.isfunction(function) or function.__closure__ is not None:
+        return ""
+    if not function.__qualname__ == function.__name__ == step.name:
+        return ""
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        return ""
 
 
 def retried(run: Run, name: str) -> Run:
@@ -66,7 +81,7 @@ def edited(
         NbflowError: it can't be edited, its text is wrong, or the run can't be run again.
     """
     before = _step_of(run, name)
-    if before is None or not before.source:
+    if before is None or not source_of(run, name):
         raise NbflowError(f"the text of {name!r} isn't at hand, so it can't be edited here.")
     step = _rewritten(before, text, namespace)
     origin: Flow = run.origin

@@ -591,7 +591,7 @@ function createButton(document, text, label, press) {
  */
 function turnOff(button, why) {
   button.disabled = why !== "";
-  if (button.title !== why) button.title = why;
+  setAttribute(button, "title", why || (button.getAttribute("aria-label") ?? ""));
 }
 
 /**
@@ -603,7 +603,7 @@ function turnOff(button, why) {
 function drawButton(button, text, pressed, hint) {
   setText(button.querySelector(".nbflow-label") ?? button, pressed ? "cancelling…" : text);
   button.disabled = pressed || hint !== "";
-  button.title = hint;
+  setAttribute(button, "title", hint || (button.getAttribute("aria-label") ?? ""));
 }
 
 /**

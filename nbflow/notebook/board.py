@@ -7,11 +7,13 @@ widget nor kernel. Knows IPython's display; the widget itself is imported when o
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import Context
+from functools import partial
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -146,7 +148,7 @@ class Board:
         self._widget.send({"type": "whole", "view": self._everything()})
 
     def _changes_of(self, run: Run) -> Changes:
-        return Changes(run.record, time.perf_counter, lambda name: offers(run, name))
+        return Changes(run.record, time.perf_counter, functools.cache(partial(offers, run)))
 
     def _follow(self) -> None:
         """Draw what happens in the run."""

@@ -125,7 +125,8 @@ function keepKeys() {
   window.nbflowKeepsKeys = true;
   const listen = (event) => {
     const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");
-    if (builder) builder.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
+    // on the target: JupyterLab looks from there upwards, and its selectors match the target itself
+    if (builder) event.target.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
   };
   const stay = (event) => {
     const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");

@@ -150,11 +150,8 @@ class Invocable(ABC):
         return self._begun(input, Session((), config, context))
 
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
-        empty: dict[str, Any] = {
-            "tags": [],
-            "metadata": {},
-            "configurable": {},
-        }  # nodes may look these up
+        # nodes may look these up, whatever was given
+        empty: dict[str, Any] = {"tags": [], "metadata": {}, "configurable": {}}
         session.config = {**empty, **self.config, **session.config}
         token = current_session.set(session)
         try:

@@ -112,6 +112,17 @@ async def test_a_mistake_in_edited_code_is_said(text, words):
         edited(run, "loud", text, {})
 
 
+def shout(text: str) -> str:
+    return text.upper()
+
+
+async def test_a_function_of_a_flow_in_python_can_be_edited_too():
+    run = await finished(Flow(shout), text="cats")
+    assert offers(run, "shout") == "re"
+    text = source_of(run, "shout").replace("upper", "title")
+    assert (await edited(run, "shout", text, {}).start())["shout"] == "Cats"
+
+
 async def test_a_function_whose_text_is_nowhere_can_run_again_but_not_be_edited():
     run = await finished(Flow(lambda_named := _named("shout")), text="a")
     assert lambda_named.__name__ == "shout"

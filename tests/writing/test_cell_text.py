@@ -1,5 +1,7 @@
 """From a flow to the text of a cell and back: nothing is lost on the way."""
 
+# ruff: noqa: PT017 - whether it is refused depends on what was generated
+
 from __future__ import annotations
 
 import keyword
@@ -120,7 +122,7 @@ def read(text: str) -> Bound:
     line = DollarFormatter().vformat(head.removeprefix("%%fanout").lstrip(), [], {"topic": "NO"})
     cell = parse(line, body)
     inputs = {name for draft in cell.drafts for name in draft.reads}
-    return cell.bind(NAMESPACE | dict.fromkeys(inputs - NAMESPACE.keys(), ["x"]))
+    return cell.bind(NAMESPACE | {name: ["x"] for name in inputs - NAMESPACE.keys()})
 
 
 def test_the_cats_flow_is_written_as_a_person_would():
@@ -257,7 +259,8 @@ def test_what_no_cell_can_say_is_an_error_that_names_it(flow, words):
         cell_text(flow(), namespace={})
 
 
-exec("def len_of(text): return len(text)")  # noqa: S102 - a function without a file
+len_of = eval("lambda text: len(text)")  # a function without a file
+len_of.__name__ = "len_of"
 
 
 def closure(word):
@@ -282,4 +285,5 @@ def test_every_word_of_the_tables_can_be_written():
         "[a] model=smollm2 temperature=1 max_tokens=9 seed=3 timeout=5 retries=1 rate=60/min"
         in (cell_text(flow))
     )
-    assert node_options(words) and flow_options({"jobs": 1})
+    assert node_options(words)
+    assert flow_options({"jobs": 1})
