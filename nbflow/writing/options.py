@@ -15,6 +15,8 @@ from nbflow.core.policies import OnError, Policy, Rate, Retry, RunOptions, Timeo
 from nbflow.errors import FlowError, nearest
 from nbflow.models import ModelSpec, Settings, model
 
+_NO_POLICY = Policy()
+
 
 @dataclass(frozen=True, slots=True)
 class NodeOptions:
@@ -67,6 +69,8 @@ class NodeOptions:
 
     def policy(self) -> Policy:
         """How the node is attempted."""
+        if self.timeout is self.retries is self.rate is self.jobs is None:
+            return _NO_POLICY
         return Policy(
             timeout=_timeout(self.timeout),
             retry=_retry(self.retries, self.retry_on),
