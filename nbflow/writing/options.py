@@ -69,7 +69,8 @@ class NodeOptions:
 
     def policy(self) -> Policy:
         """How the node is attempted."""
-        if self.timeout is self.retries is self.rate is self.jobs is None:
+        given = (self.timeout, self.retries, self.rate, self.jobs)
+        if given == (None, None, None, None):
             return _NO_POLICY
         return Policy(
             timeout=_timeout(self.timeout),
