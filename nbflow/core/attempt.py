@@ -41,7 +41,6 @@ GRACE_SECONDS = 0.5
 TURN_SECONDS = 0.02
 """How long a generator may go on yielding before everybody else on the loop has a turn."""
 
-
 MANY_INPUTS = 500
 """From so many inputs on, a function gets them by position."""
 
@@ -225,26 +224,25 @@ class Attempt:
             What it returned, and whether that was streamed: a generator's chunks, joined if they
             are all strings and a list otherwise.
         """
-        result, streamed = await self._call(inputs)
-        if self.task.of is not None:
-            self.task.worth = await self.task.of.fan_out.judge(result)
-        return result, streamed
-
-    async def _call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
-        args, kwargs = _arguments(self.task.function, inputs)
-        function = self.task.function
-        match self.task.node.mode:
+        task, streamed = self.task, False
+        function = task.function
+        args, kwargs = _arguments(function, inputs)
+        match task.node.mode:
             case Mode.COROUTINE:
-                return await function(*args, **kwargs), False
+                result = await function(*args, **kwargs)
             case Mode.INLINE:
-                return function(*args, **kwargs), False
+                result = function(*args, **kwargs)
             case Mode.ASYNC_GENERATOR:
-                return await self._consume(function(*args, **kwargs)), True
+                result, streamed = await self._consume(function(*args, **kwargs)), True
             case Mode.GENERATOR:
                 chunks = iterate_in_thread(lambda: function(*args, **kwargs))
-                return await self._consume(chunks), True
+                result, streamed = await self._consume(chunks), True
             case _:
-                return await self._finish(await call_in_thread(function, *args, **kwargs))
+                made = await call_in_thread(function, *args, **kwargs)
+                result, streamed = await self._finish(made)
+        if task.of is not None:
+            task.worth = await task.of.fan_out.judge(result)
+        return result, streamed
 
     async def _finish(self, result: Any) -> tuple[Any, bool]:
         """What a plain function returned may be a coroutine or generator that it has only made."""

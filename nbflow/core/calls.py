@@ -13,8 +13,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.events import Kind
+from nbflow.core.fanout import Share
+from nbflow.core.limits import Limit
 from nbflow.core.states import State
-from nbflow.core.task import Call, Task
+from nbflow.core.task import Call, Task, Unit
 from nbflow.core.topology import Node
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Calls:
         *,
         caller: Task | None = None,
         after: Iterable[Call] = (),
-        then: Callable[[Call], None],
+        then: Callable[[Call], None] | None = None,
         limited: bool = True,
         known: tuple[Any] | None = None,
     ) -> Call:
@@ -54,30 +56,47 @@ class Calls:
             function: What is called, without arguments.
             caller: The task whose code asks for it.
             after: The calls whose results it needs.
-            then: Told of its end, on the run's event loop.
+            then: Told of its end, on the run's event loop; None if nobody waits for it.
             limited: Whether it needs room in the run's limits.
             known: Its result, if that is there already: it isn't called then.
         """
-        self.declare(node)
-        earlier = self.by_node.setdefault(node.name, [])
-        number = len(earlier)
-        id_ = f"{node.name}[{number}]" if number else node.name
         limits = self._scheduler.turns.limits_of(node) if limited else ()
-        call = Call(id_, node, limits, number, function, caller, then)
-        earlier.append(call)
-        self._scheduler.add(call, _data_of(call))
-        if caller is not None:
-            self._scheduler.turns.lend(caller)
+        call = self.add(node, limits, share=Share("", {}, function), caller=caller, then=then)
         if known is not None:
             self._scheduler.reuse(call, known[0])
         else:
             self._wait_for(call, after)
         return call
 
+    def add(
+        self,
+        node: Node,
+        limits: tuple[Limit[Unit], ...] = (),
+        *,
+        share: Share | None = None,
+        caller: Task | None = None,
+        then: Callable[[Call], None] | None = None,
+    ) -> Call:
+        """Make a call known, with the next number of its node; nothing leads to its start."""
+        self.declare(node)
+        earlier = self.by_node.setdefault(node.name, [])
+        number = len(earlier)
+        data: dict[str, Any] = {}
+        if number:
+            data["call"] = number
+        if caller is not None:
+            data["caller"] = caller.id
+            self._scheduler.turns.lend(caller)
+        id_ = f"{node.name}[{number}]" if number else node.name
+        call = Call(id_, node, limits, None, number, share, caller=caller, then=then)
+        earlier.append(call)
+        self._scheduler.add(call, data)
+        return call
+
     def never(self, node: Node) -> None:
-        """Say of a node that it isn't called."""
+        """Say of a node that it isn't called: it is skipped."""
         if node.name not in self.by_node:
-            call = Call(node.name, node, (), 0, _nothing, None, _nothing)
+            call = Call(node.name, node)
             self._scheduler.add(call)
             self._scheduler.skip(call, [])
 
@@ -114,8 +133,9 @@ class Calls:
         else:
             for dependent in call.dependents:
                 self._skip(dependent, call)
-        call.then(call)
-        call.then, call.share = _nothing, None  # what they hold on to isn't needed any more
+        if call.then is not None:
+            call.then(call)
+        call.then = call.share = None  # what they hold on to isn't needed any more
 
     def _count_down(self, call: Call) -> None:
         for dependent in call.dependents:
@@ -133,12 +153,12 @@ class Calls:
             call.error = because.error
             self._scheduler.skip(call, [because.node.name])
             lost.extend((dependent, call) for dependent in call.dependents)
-            call.then(call)
+            if call.then is not None:
+                call.then(call)
 
-    def cancel_calls_of(self, task: Task) -> None:
-        """A task that has failed or was cancelled doesn't want the calls that it has made."""
-        own = [call for calls in self.by_node.values() for call in calls if call.caller is task]
-        self._scheduler.cancel_units(own, unneeded=True)
+    def made_by(self, task: Task) -> list[Call]:
+        """The calls that a task's code has made."""
+        return [call for calls in self.by_node.values() for call in calls if call.caller is task]
 
     def live(self, name: str) -> list[Call]:
         """The calls of a node that haven't ended."""
@@ -161,16 +181,3 @@ class Calls:
     def errors(self) -> Mapping[str, BaseException]:
         """What failed and nobody was told of, by task id."""
         return {call.id: call.error for call in self._failed if call.error and not call.handled}
-
-
-def _nothing(*_args: object) -> None:
-    """What a call does that never is."""
-
-
-def _data_of(call: Call) -> dict[str, Any]:
-    data: dict[str, Any] = {}
-    if call.index:
-        data["call"] = call.index
-    if call.caller is not None:
-        data["caller"] = call.caller.id
-    return data

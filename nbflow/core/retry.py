@@ -12,7 +12,7 @@ from typing import Any
 from nbflow.core.attempt import Emitter
 from nbflow.core.events import Kind
 from nbflow.core.fanout import Each
-from nbflow.core.record import GroupRecord, RunRecord, TaskRecord
+from nbflow.core.record import GroupRecord, Life, RunRecord, TaskRecord
 from nbflow.core.states import State
 from nbflow.core.task import Unit
 from nbflow.core.topology import Node, Topology
@@ -21,9 +21,10 @@ from nbflow.errors import NbflowError
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What an earlier run of the same flow leaves to this one.
+    """What an earlier run of the same nodes leaves to another.
 
     Args:
+        record: Of the earlier run.
         settled: The nodes that don't run again.
         results: What those of them returned that have a result.
         parts: What those tasks returned that needn't run again, by node and number.
@@ -31,88 +32,73 @@ class Kept:
         lost: The settled nodes that have no result though others may have wanted it.
     """
 
+    record: RunRecord = field(default_factory=RunRecord)
     settled: frozenset[str] = frozenset()
     results: Mapping[str, Any] = field(default_factory=dict)
     parts: Mapping[str, Mapping[int, Any]] = field(default_factory=dict)
     errors: Mapping[str, BaseException] = field(default_factory=dict)
     lost: tuple[str, ...] = ()
 
+    def check_repeatable(self, topology: Topology, values: Mapping[str, Any]) -> None:
+        """Refuse to run a node again whose elements can't be had again.
 
-def kept_but(
-    anew: Collection[str],
+        Raises:
+            NbflowError: they came from a generator.
+        """
+        for node in topology.nodes.values():
+            if node.name not in self.settled:
+                _check_repeatable(node, values)
+
+    def repeat(self, topology: Topology, emit: Emitter) -> None:
+        """Say of every settled node again what the earlier run's record says of it."""
+        for name in topology.order:
+            if name in self.settled:
+                _repeat(self.record, topology.nodes[name], name, emit)
+
+
+def kept_of(  # noqa: PLR0917 - what an ended run has
     topology: Topology,
     record: RunRecord,
     results: Mapping[str, Any],
     errors: Mapping[str, BaseException],
-    *,
     parts: Mapping[str, Mapping[int, Any]],
+    anew: Collection[str] | None = None,
 ) -> Kept:
-    """All that an ended run has, but of some nodes and what depends on them; also failures.
+    """What an ended run has that another one of the same nodes needn't do again.
 
     Args:
-        anew: The nodes that run again whatever came of them.
-        topology: Of the run that is to come: it has the nodes of the ended one.
+        topology: Of the run that is to come.
         record: The ended run's record.
         results: What its nodes returned.
         errors: What they failed with.
         parts: What single tasks of nodes without a result returned, if that may be kept.
-    """
-    again = set(anew)
-    for name in topology.order:
-        if record.life(name) is None or again.intersection(topology.predecessors[name]):
-            again.add(name)
-    settled = frozenset(topology.nodes.keys() - again)
-    kept = {name: result for name, result in results.items() if name in settled}
-    lost = (name for name in topology.order if name in settled and name not in kept)
-    return Kept(
-        settled,
-        kept,
-        {name: parts[name] for name in parts if settled.issuperset(topology.predecessors[name])},
-        errors={name: error for name, error in errors.items() if name in settled},
-        lost=tuple(name for name in lost if not _is_unneeded(record, name)),
-    )
-
-
-def _is_unneeded(record: RunRecord, name: str) -> bool:
-    life = record.life(name)
-    return life is not None and life.unneeded
-
-
-def kept_of(
-    topology: Topology,
-    record: RunRecord,
-    results: Mapping[str, Any],
-    parts: Mapping[str, Mapping[int, Any]],
-) -> Kept:
-    """What needn't run again: what was done from results that are kept too, or wasn't needed.
-
-    Args:
-        topology: Of the ended run.
-        record: Its record.
-        results: What its nodes returned.
-        parts: What single tasks of nodes without a result returned, by node and number.
+        anew: The nodes that run whatever came of them, the rest keeping even their failures; None
+            for all that weren't done though somebody needed them. What depends on one that runs
+            again runs again too.
     """
     again: set[str] = set()
     for name in topology.order:
-        life = record.life(name)
-        is_settled = life is not None and (life.state is State.DONE or life.unneeded)
-        if not is_settled or again.intersection(topology.predecessors[name]):
+        runs = _is_open(record.life(name)) if anew is None else name in anew
+        if runs or record.life(name) is None or again.intersection(topology.predecessors[name]):
             again.add(name)
     settled = frozenset(topology.nodes.keys() - again)
-    same_inputs = {name for name in again if settled.issuperset(topology.predecessors[name])}
+    lost = (name for name in topology.order if name in settled and name not in results)
     return Kept(
+        record,
         settled,
         {name: result for name, result in results.items() if name in settled},
-        {name: made for name, made in parts.items() if name in same_inputs},
+        {name: parts[name] for name in parts if settled.issuperset(topology.predecessors[name])},
+        {name: error for name, error in errors.items() if name in settled},
+        tuple(name for name in lost if _is_open(record.life(name))),
     )
 
 
-def check_repeatable(node: Node, values: Mapping[str, Any]) -> None:
-    """Refuse to run a node again whose elements can't be had again.
+def _is_open(life: Life | None) -> bool:
+    """Whether somebody may still want a result that isn't there."""
+    return life is None or not (life.state is State.DONE or life.unneeded)
 
-    Raises:
-        NbflowError: they came from a generator.
-    """
+
+def _check_repeatable(node: Node, values: Mapping[str, Any]) -> None:
     for fan_out in node.fan_out:
         for source in fan_out.sources.values() if isinstance(fan_out, Each) else ():
             if isinstance(values.get(source), Iterator | AsyncIterator):
@@ -122,7 +108,7 @@ def check_repeatable(node: Node, values: Mapping[str, Any]) -> None:
                 )
 
 
-def repeat(record: RunRecord, node: Node, id: str, emit: Emitter) -> None:  # noqa: A002 - its name
+def _repeat(record: RunRecord, node: Node, id: str, emit: Emitter) -> None:  # noqa: A002 - its name
     """Say again what a record says of a node's task or group, as reused."""
     life = record.tasks.get(id) or record.groups[id]
     unit = Unit(id, node)
@@ -139,7 +125,7 @@ def repeat(record: RunRecord, node: Node, id: str, emit: Emitter) -> None:  # no
     if life.started is not None:
         emit(Kind.STARTED, unit, started)
     for member in life.members if isinstance(life, GroupRecord) else ():
-        repeat(record, node, member, emit)
+        _repeat(record, node, member, emit)
     for output in life.outputs if isinstance(life, TaskRecord) else ():
         emit(Kind.OUTPUT, unit, output)
     if life.state is State.DONE:

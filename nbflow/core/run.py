@@ -6,28 +6,22 @@ It ties the scheduler to the record and to whoever listens. Knows nothing of who
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Generator, Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
 from nbflow.core.endings import cancelled_message, failed_message
-from nbflow.core.events import Event, Kind, Log, Sink
+from nbflow.core.events import Event, Kind, Sink
+from nbflow.core.feed import Feed
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.record import RunRecord
-from nbflow.core.retry import Kept, check_repeatable, kept_but, kept_of, repeat
+from nbflow.core.retry import Kept, kept_of
 from nbflow.core.scheduler import Describe, Scheduler
-from nbflow.core.sinks import Reader
 from nbflow.core.states import RunState, State
-from nbflow.core.task import Call, Unit
-from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Node, Topology
 from nbflow.errors import NbflowError, RunCancelled, RunError, nearest
-
-_log = logging.getLogger(__name__)
 
 SINK_SECONDS = 1.0
 """How long the end of a run waits for sinks that haven't heard of it yet."""
@@ -60,7 +54,7 @@ class Run:
         shown_values: The values that views may show, as short texts.
         sinks: Called with every event, in order, each in a thread of its own.
         describe: What the `done` event says of a Python node's result beside its text.
-        retries: The ended run of the same topology whose results are kept.
+        kept: What an ended run of the same nodes leaves to this one.
         declared: Nodes that aren't in the topology: what is executed of them is spawned.
     """
 
@@ -86,11 +80,10 @@ class Run:
         shown_values: Mapping[str, str] | None = None,
         sinks: tuple[Sink, ...] = (),
         describe: Describe | None = None,
-        retries: Run | None = None,
+        kept: Kept | None = None,
         declared: tuple[Node, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(4)
-        self.record = RunRecord(id=self.id, name=name)
         self.topology = topology
         self.origin: Any = None
         """What it was started from, such as a flow."""
@@ -98,22 +91,14 @@ class Run:
         self._options = options
         self._shown_values = dict(shown_values or {})
         self._describe = describe
-        self._retries = retries
-        self._anew: frozenset[str] | None = None
-        """Of a run that keeps what it can: all but these nodes, and what depends on them."""
-        self._is_same = True
+        self._kept = kept
         self._declared = declared
-        self._sinks = list(sinks)
-        self._log = Log(self.id, 0.0)
-        self._readers: list[Reader] = []
-        self._listeners: list[Sink] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._feed = Feed(self.id, name, sinks)
         self._scheduler: Scheduler | None = None
         self._main: asyncio.Task[None] | None = None
         self._begun = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = 0
-        self._zero = 0.0
 
     def start(self) -> Run:
         """Start on the running event loop and return at once.
@@ -125,67 +110,50 @@ class Run:
             raise RuntimeError(f"run {self.id} was started before; start the flow again instead")
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._zero = self._loop.time()
-        self._log = Log(self.id, time.time())
-        self._readers = [Reader(sink, self._log) for sink in self._sinks]
-        kept = self._kept_from_before()
+        self._feed.open()
         self._scheduler = Scheduler(
             self.topology,
             self._values,
             self._options,
-            self._emit,
+            self._feed.emit,
             self._describe,
-            kept,
+            self._kept,
             self._declared,
         )
         for watch in self.watchers:
             watch(self)
-        self._emit(Kind.RUN_STARTED, None, self._description())
-        if kept is not None and self._retries is not None:
-            for name in self.topology.order:
-                if name in kept.settled:
-                    repeat(self._retries.record, self.topology.nodes[name], name, self._emit)
+        self._feed.emit(Kind.RUN_STARTED, None, self._description())
+        if self._kept is not None:
+            self._kept.repeat(self.topology, self._feed.emit)
         self._scheduler.queue()
         self._main = self._loop.create_task(self._run(), name=f"nbflow run {self.id}")
         _last[:] = [self]
         return self
-
-    def _kept_from_before(self) -> Kept | None:
-        if self._retries is None:
-            return None
-        if self._anew is None:
-            return self._retries.kept()
-        return self._retries.kept_but(self._anew, self.topology, parts=self._is_same)
 
     async def _run(self) -> None:
         self._begun = True
         try:
             await self._work()
         finally:
-            self._emit(Kind.RUN_ENDED, None, {"state": self._outcome()})
-        if self._readers:
-            await self._until_told(SINK_SECONDS)
+            self._feed.emit(Kind.RUN_ENDED, None, {"state": self._outcome()})
+        await self._feed.until_told(SINK_SECONDS)
 
     async def _work(self) -> None:
         """What the run is the record of."""
         await self.scheduler.run()
 
     def _outcome(self) -> RunState:
-        assert self._scheduler is not None
-        if self._scheduler.cancelled:
+        if self.scheduler.cancelled:
             return RunState.CANCELLED
-        if self._scheduler.errors:
+        if self.scheduler.errors:
             return RunState.FAILED
+        if not self._feed.has(Kind.CANCELLED):
+            return RunState.DONE
         lives = map(self.record.life, self.record.nodes)
         cancelled = any(
             life and life.state is State.CANCELLED and not life.unneeded for life in lives
         )
         return RunState.CANCELLED if cancelled else RunState.DONE
-
-    async def _until_told(self, seconds: float) -> None:
-        """Wait until the sinks have heard of the end, but not long."""
-        waiting = (call_in_thread(reader.finished.wait, seconds) for reader in self._readers)
-        await asyncio.gather(*waiting)
 
     def __await__(self) -> Generator[Any, None, Run]:
         return self._wait().__await__()
@@ -204,8 +172,7 @@ class Run:
         """
         if self.status in (RunState.RUNNING, RunState.DONE):
             return
-        assert self._scheduler is not None
-        if self._scheduler.cancelled:
+        if self.scheduler.cancelled:
             raise RunCancelled(cancelled_message(self.record), self)
         if self._options.on_error is not OnError.KEEP:
             error = RunError(failed_message(self.record), self)
@@ -214,35 +181,9 @@ class Run:
             failures = [e for name in names if isinstance(e := errors.get(name), Exception)]
             raise error from (ExceptionGroup("failed branches", failures) if failures else None)
 
-    def spawn(self, node: Node, function: Callable[[], Any], **how: Any) -> Call:
-        """Add a task to the run, which is going on; only on its event loop.
-
-        Args:
-            node: What is executed, as it is to be drawn now.
-            function: What is called, without arguments.
-            **how: As `Calls.spawn` has it: `caller`, `after`, `then`, `limited`.
-
-        Raises:
-            RuntimeError: the run has ended.
-            ValueError: a node of the topology has that name.
-        """
-        if self._scheduler is None:
-            raise RuntimeError(f"run {self.id} has not been started")
-        return self._scheduler.spawn(node, function, **how)
-
-    def never(self, node: Node) -> None:
-        """Say of a node that may have been spawned that it isn't: it is skipped."""
-        if self._scheduler is not None:
-            self._scheduler.calls.never(node)
-
-    def cancel_calls(self, calls: Iterable[Call]) -> None:
-        """Cancel calls that nobody needs any more; only on the run's event loop."""
-        if self._scheduler is not None:
-            self._scheduler.cancel_units(calls, unneeded=True)
-
     @property
     def scheduler(self) -> Scheduler:
-        """What runs it, for those who spawn; only on its event loop.
+        """What runs it, for those who add calls to it; only on its event loop.
 
         Raises:
             RuntimeError: it hasn't been started.
@@ -292,11 +233,10 @@ class Run:
             self._loop.call_soon_threadsafe(self._scheduler.cancel)
 
     def _cancel(self, name: str | None) -> None:
-        assert self._scheduler is not None
         if name is None:
-            self._scheduler.cancel()
+            self.scheduler.cancel()
         else:
-            self._scheduler.cancel_unit(name)
+            self.scheduler.cancel_unit(name)
 
     def retry(self) -> Run:
         """Run again what failed or was cancelled, and what depends on it; the rest is kept.
@@ -334,30 +274,26 @@ class Run:
             self.topology,
             self._values,
             self._options,
-            name=self.record.name,
+            name=self._feed.name,
             shown_values=self._shown_values,
             describe=self._describe,
-            retries=self,
+            kept=self.kept(names or None),
         )
         run.origin = self.origin
-        return run.keeping(self, names, same=True) if names else run
+        return run
 
-    def keeping(self, earlier: Run, anew: Iterable[str], *, same: bool = False) -> Run:
+    def keep(self, earlier: Run, anew: Collection[str]) -> Run:
         """Have this run, which hasn't started, keep what an ended one of the same nodes has.
 
         Args:
             earlier: The ended run.
-            anew: The nodes that run all the same, and with them what depends on them.
-            same: They are what they were: of one whose tasks failed in part, the others are kept.
+            anew: The nodes that aren't what they were there: they run, and what depends on them.
 
         Raises:
             KeyError: no node has that name.
             NbflowError: the run hasn't ended, or the elements of a node can't be had again.
         """
-        self._retries, self._anew, self._is_same = earlier, frozenset(anew), same
-        for name in self._anew:
-            self._check_name(name)
-        self._kept_from_before()
+        self._kept = earlier.kept(anew, self.topology)
         return self
 
     def export(self, target: str) -> str:
@@ -368,51 +304,33 @@ class Run:
         """
         return Run.exporter(self.origin, target)
 
-    def kept(self) -> Kept:
-        """What a retry of this run needn't do again.
+    def kept(self, anew: Collection[str] | None = None, topology: Topology | None = None) -> Kept:
+        """What a run of this one's nodes needn't do again.
+
+        Args:
+            anew: The nodes that run whatever came of them; None for all that failed or was
+                cancelled.
+            topology: What is to run, if it isn't the same; then tasks of a node that has no
+                result as a whole aren't kept.
 
         Raises:
+            KeyError: no node has that name.
             NbflowError: the run hasn't ended, or the elements of a node can't be had again.
         """
         if self._scheduler is None or self.status is RunState.RUNNING:
             raise NbflowError(f"run {self.id} hasn't ended; cancel it or wait for it first.")
-        kept = kept_of(
-            self.topology, self.record, self._scheduler.results, self._scheduler.groups.parts
-        )
-        self._check_repeatable(self.topology, kept)
+        for name in anew or ():
+            self._check_name(name)
+        parts = self._scheduler.groups.parts if topology is None else {}
+        made = self.record, self._scheduler.results, self.errors, parts
+        kept = kept_of(topology or self.topology, *made, anew)
+        kept.check_repeatable(topology or self.topology, self._values)
         return kept
-
-    def kept_but(self, anew: frozenset[str], topology: Topology, *, parts: bool) -> Kept:
-        """What a run of this one's nodes keeps that runs some of them again; `keeping` has more.
-
-        Raises:
-            NbflowError: the run hasn't ended, or the elements of a node can't be had again.
-        """
-        if self._scheduler is None or self.status is RunState.RUNNING:
-            raise NbflowError(f"run {self.id} hasn't ended; cancel it or wait for it first.")
-        made = self._scheduler.groups.parts if parts else {}
-        results = self._scheduler.results
-        kept = kept_but(anew, topology, self.record, results, self.errors, parts=made)
-        self._check_repeatable(topology, kept)
-        return kept
-
-    def _check_repeatable(self, topology: Topology, kept: Kept) -> None:
-        for node in topology.nodes.values():
-            if node.name not in kept.settled:
-                check_repeatable(node, self._values)
 
     async def events(self) -> AsyncIterator[Event]:
         """Every event of the run: those that were, then those that come, until its end."""
-        seen = 0
-        while True:
-            while seen < len(self._log):
-                yield self._log[seen]
-                seen += 1
-            if self.status is not RunState.RUNNING:
-                return
-            news: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append(news)
-            await news
+        async for event in self._feed.events():
+            yield event
 
     def subscribe(self, sink: Sink) -> None:
         """Call `sink` with every event from now on, in a thread of its own.
@@ -420,9 +338,7 @@ class Run:
         A slow one doesn't slow the run: it gets the chunks of a task joined when it falls behind,
         and the run doesn't wait for it to catch up. One that raises is logged and dropped.
         """
-        self._sinks.append(sink)
-        if self._main is not None:
-            self._readers.append(Reader(sink, self._log))
+        self._feed.subscribe(sink)
 
     def listen(self, listener: Sink) -> None:
         """Call `listener` with every event from now on, at once and on the run's event loop.
@@ -430,7 +346,12 @@ class Run:
         For views that only take note: it must return at once. One that raises is logged and
         dropped.
         """
-        self._listeners.append(listener)
+        self._feed.listen(listener)
+
+    @property
+    def record(self) -> RunRecord:
+        """What has happened so far, without the branches' values: what every view shows."""
+        return self._feed.record
 
     @property
     def inputs(self) -> Mapping[str, Any]:
@@ -440,7 +361,7 @@ class Run:
     @property
     def status(self) -> RunState:
         """Where the run is."""
-        return self.record.state
+        return self._feed.state
 
     @property
     def results(self) -> dict[str, Any]:
@@ -457,9 +378,7 @@ class Run:
     @property
     def elapsed(self) -> float:
         """Seconds since the run started, or that it took."""
-        if self.status is RunState.RUNNING and self._loop is not None:
-            return self._loop.time() - self._zero
-        return self.record.now
+        return self._feed.elapsed
 
     @property
     def speedup(self) -> float | None:
@@ -516,29 +435,4 @@ class Run:
 
     def _description(self) -> dict[str, Any]:
         nodes = [*self.topology.description, *(node.describe() for node in self._declared)]
-        return {"name": self.record.name, "nodes": nodes, "values": self._shown_values}
-
-    def _emit(self, kind: Kind, unit: Unit | None, data: Mapping[str, Any]) -> None:
-        """Record a fact and tell everybody: the only way in which anything gets known."""
-        assert self._loop is not None
-        at = self._loop.time() - self._zero
-        node, task = (None, None) if unit is None else (unit.node.name, unit.id)
-        event = self._log.append(kind, node, task, at, data)
-        self.record.apply(event)
-        if self._listeners:
-            self._tell(event)
-        for reader in self._readers:
-            reader.tell()
-        if self._waiters:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-
-    def _tell(self, event: Event) -> None:
-        for listener in tuple(self._listeners):
-            try:
-                listener(event)
-            except Exception:  # noqa: BLE001 - whatever a listener does, the run goes on
-                _log.exception("a listener of run %s raised and is dropped", self.id)
-                self._listeners.remove(listener)
+        return {"name": self._feed.name, "nodes": nodes, "values": self._shown_values}

@@ -3,7 +3,7 @@
 One object owns which tasks wait, run and have ended. It runs on one event loop and touches its
 state only there, so it needs no locks. The idea, in five steps:
 
-1. Every node counts the results it still needs. At zero it is ready.
+1. Every node counts the results it still needs (`joins`). At zero it is ready.
 2. Ready units take their turn in order, when there is room in their limits and a token of their
    rate (`turns`). A *unit* is a task, a call (a task that code asks for while the run goes on,
    `calls`), or a group (the many tasks of one node, `groups`). A task whose turn has come starts,
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
 from typing import Any
@@ -32,6 +31,7 @@ from nbflow.core.calls import Calls
 from nbflow.core.events import Kind
 from nbflow.core.fanout import Share
 from nbflow.core.groups import Groups, description
+from nbflow.core.joins import Joins
 from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.retry import Kept
 from nbflow.core.states import State
@@ -40,7 +40,6 @@ from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Mode, Node, Topology
 from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
-from nbflow.errors import NbflowError
 
 Describe = Callable[[Any], Mapping[str, Any]]
 
@@ -49,7 +48,6 @@ _FIRST: Mapping[str, Any] = {"attempt": 1}
 _UNNEEDED: Mapping[str, Any] = {"unneeded": True}
 
 _log = logging.getLogger(__name__)
-
 
 _left: set[asyncio.Task[None]] = set()
 """What was left to itself; asyncio alone would drop it in the middle and complain."""
@@ -85,9 +83,11 @@ class Scheduler:
         kept: Kept | None = None,
         declared: Iterable[Node] = (),
     ) -> None:
-        self._kept = Kept() if kept is None else kept
+        self._kept = kept or Kept()
         self.results: dict[str, Any] = dict(self._kept.results)
         self.errors: dict[str, BaseException] = dict(self._kept.errors)
+        self.live: dict[str, Unit] = {}
+        """The units that haven't ended, by id."""
         self.emit = emit
         self.turns = Turns(options, self._start, self._draw)
         self.groups = Groups(self, options.on_error, self._kept.parts)
@@ -101,11 +101,7 @@ class Scheduler:
         self._values = values
         self._options = options
         self._describe = describe
-        self._live: dict[str, Unit] = {}
-        self._needs = dict(topology.needs)
-        self._spare: dict[str, int] = {}
-        """How many more inputs a node that has lost one can do without."""
-        self._lost_names: set[str] = set()
+        self._joins = Joins(self, topology, values, self._kept)
         self._stopping = False
         self.loop = asyncio.get_running_loop()
         self._context = copy_context()  # what one task sets there is nothing to the next
@@ -115,9 +111,6 @@ class Scheduler:
 
     def queue(self) -> None:
         """Make the units; from here on they can be cancelled."""
-        for name in self._kept.settled:
-            for successor in self._topology.successors[name]:
-                self._needs[successor] -= name in self.results
         for name in self._topology.order:
             if name in self._kept.settled:
                 continue
@@ -133,8 +126,7 @@ class Scheduler:
         Raises:
             asyncio.CancelledError: the caller was cancelled; by then, so is every unit.
         """
-        roots = (name for name, need in self._needs.items() if need <= 0)
-        self.turns.queue(*(self._live[name] for name in roots if name in self._live))
+        self._joins.begin()
         self.turns.take()
         try:
             await self._until_idle()
@@ -153,7 +145,7 @@ class Scheduler:
             try:
                 await asyncio.wait([self._idle])
             finally:  # asked twice: wait for nobody
-                self._abandon(list(self._live.values()))
+                self._abandon(list(self.live.values()))
             raise
 
     def cancel(self) -> None:
@@ -165,12 +157,12 @@ class Scheduler:
         """Cancel one unit, or all calls of a node; what depends on it is skipped."""
         if id in self.calls.by_node:
             self.cancel_units(self.calls.live(id))
-        elif id in self._live:
-            self.cancel_units([self._live[id]])
+        elif id in self.live:
+            self.cancel_units([self.live[id]])
 
     def _cancel_all(self) -> None:
         self._stopping = True
-        self.cancel_units(list(self._live.values()))
+        self.cancel_units(list(self.live.values()))
 
     def cancel_units(self, units: Iterable[Unit], *, unneeded: bool = False) -> None:
         """Settle what waits, ask what runs to stop, and settle that too if it doesn't.
@@ -282,26 +274,8 @@ class Scheduler:
         self.emit(Kind.STARTED, unit, data)
 
     def inputs_of(self, unit: Unit) -> Mapping[str, Any]:
-        """What a unit is called with; None for an input that has no result and isn't waited for."""
-        if unit.share is not None:
-            return unit.share.inputs
-        node, inputs = unit.node, {}
-        for name in node.inputs:
-            if name in self.results:
-                inputs[name] = self.results[name]
-            elif name in self._values:
-                inputs[name] = self._values[name]
-            elif name in self._lost_names and node.passes_failures:
-                inputs[name] = self._failure_of(name)
-            elif name not in node.optional:
-                inputs[name] = None
-        return inputs
-
-    def _failure_of(self, name: str) -> Any:
-        """What there is in place of a node's result, for a node that takes failures as values."""
-        if self.groups.partial.get(name) is not None:
-            return self.groups.partial[name]
-        return self.errors.get(name) or NbflowError(f"{name} has no result.")
+        """What a unit is called with."""
+        return self._joins.inputs_of(unit)
 
     def _draw(self, group: Group) -> None:
         self.groups.draw(group)
@@ -341,7 +315,7 @@ class Scheduler:
 
     def add(self, unit: Unit, data: Mapping[str, Any] = _NOTHING) -> None:
         """Make a unit known; from here on it can be cancelled."""
-        self._live[unit.id] = unit
+        self.live[unit.id] = unit
         if unit.of is not None:
             data = {"of": unit.of.id}
         if isinstance(unit, Group):
@@ -362,7 +336,7 @@ class Scheduler:
         if unit.state.is_final:
             return
         before, unit.state = unit.state, state
-        del self._live[unit.id]
+        del self.live[unit.id]
         if isinstance(unit, Task):
             self._end_task(unit, before)
         elif isinstance(unit, Group) and before is State.RUNNING:
@@ -383,8 +357,7 @@ class Scheduler:
         elif unit.of is not None:
             self.groups.member_ended(unit.of, unit, result, error)
         elif state is State.DONE:
-            self.results[unit.node.name] = result
-            self._count_down(unit.node.name)
+            self._joins.done(unit.node.name, result)
         else:
             self._lost(unit.node.name, error)
         self.turns.take()
@@ -398,7 +371,7 @@ class Scheduler:
             if not task.calls:
                 self.turns.end(task)
         if task.calls and task.state is not State.DONE:
-            self.calls.cancel_calls_of(task)
+            self.cancel_units(self.calls.made_by(task), unneeded=True)
 
     def _call_ended(self, call: Call, result: Any, error: BaseException | None) -> None:
         if error is not None and call.caller is None and not call.handled:
@@ -409,7 +382,7 @@ class Scheduler:
         self.calls.ended(call, result, error)
 
     def _end_if_idle(self) -> None:
-        if not self._live and not self._idle.done():
+        if not self.live and not self._idle.done():
             self._idle.set_result(None)
 
     def skip(self, unit: Unit, because: list[str]) -> None:
@@ -417,35 +390,8 @@ class Scheduler:
         if isinstance(unit, Call) and unit.caller is not None:
             self.turns.hand_back(unit.caller)
         unit.state = State.SKIPPED
-        del self._live[unit.id]
+        del self.live[unit.id]
         self.emit(Kind.SKIPPED, unit, {"because": because})
-
-    def _count_down(self, name: str) -> None:
-        """A node has a result: those that needed only this one more are ready."""
-        for successor in self._topology.successors[name]:
-            self._needs[successor] -= 1
-            if not self._needs[successor]:
-                self._make_startable(successor)
-
-    def _make_startable(self, name: str) -> None:
-        unit = self._live.get(name)
-        if unit is not None and unit.state is State.QUEUED:
-            self.turns.queue(unit)
-        if self._topology.nodes[name].wait is not None:
-            self._cancel_unneeded(name)
-
-    def _cancel_unneeded(self, name: str) -> None:
-        """Cancel the inputs that a node can do without now, and that nobody else waits for."""
-        front = list(self._topology.predecessors[name])
-        while front:
-            unit = self._live.get(front.pop())
-            if unit is None or any(map(self._waits, self._topology.successors[unit.node.name])):
-                continue
-            self.cancel_units([unit], unneeded=True)
-            front.extend(self._topology.predecessors[unit.node.name])
-
-    def _waits(self, name: str) -> bool:
-        return name in self._live and self._needs[name] > 0
 
     def _lost(self, name: str, error: BaseException | None) -> None:
         """A node has no result: skip those that can no longer get what they need, or stop all."""
@@ -453,26 +399,6 @@ class Scheduler:
             self.errors[name] = error
         if self._stopping:
             return
-        lost = deque([name])
-        while lost:
-            last = lost.popleft()
-            self._lost_names.add(last)
-            lost.extend(s for s in self._topology.successors[last] if self._skips(s))
+        self._joins.lose(name)
         if error is not None and self._options.on_error is OnError.STOP:
             self._cancel_all()
-
-    def _skips(self, name: str) -> bool:
-        """Count the loss of one of a node's inputs; skip the node if that is one too many."""
-        inputs = self._topology.predecessors[name]
-        spare = self._spare.get(name, len(inputs) - self._topology.needs[name]) - 1
-        self._spare[name] = spare
-        unit = self._live.get(name)
-        if spare >= 0 or unit is None or unit.state is not State.QUEUED or not self._needs[name]:
-            return False
-        if unit.node.passes_failures:
-            self._needs[name] -= 1
-            if not self._needs[name]:
-                self._make_startable(name)
-            return False
-        self.skip(unit, [source for source in inputs if source in self._lost_names])
-        return True

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nbflow.core.fanout import Fold, Share
+from nbflow.core.fanout import FanOut, Fold, Share
 from nbflow.core.limits import Limit
 from nbflow.core.states import State
 from nbflow.core.topology import Node
@@ -25,6 +26,7 @@ class Cancellable(Protocol):
         ...
 
 
+@dataclass(slots=True, eq=False)
 class Unit:
     """What the scheduler starts and settles: a task, or a group of tasks of one node.
 
@@ -33,69 +35,38 @@ class Unit:
         node: Whose it is.
         limits: What it needs room in to run.
         of: The group it is in.
-        index: Its number in that group.
+        index: Its number in that group, or among the calls of its node.
         share: What the group gave it.
     """
 
-    __slots__ = ("id", "index", "limits", "node", "of", "share", "state", "unneeded", "worth")
-
-    def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
-        self,
-        id: str,  # noqa: A002 - its name
-        node: Node,
-        limits: tuple[Limit[Unit], ...] = (),
-        of: Group | None = None,
-        index: int = 0,
-        share: Share | None = None,
-    ) -> None:
-        self.id = id
-        self.node = node
-        self.limits = limits
-        self.of = of
-        self.index = index
-        self.share = share
-        self.worth: Any = None
-        """What its group wants to know of its result."""
-        self.state = State.QUEUED
-        self.unneeded = False
-        """True if it was cancelled because nobody needs its result any more."""
+    id: str
+    node: Node
+    limits: tuple[Limit[Unit], ...] = ()
+    of: Group | None = None
+    index: int = 0
+    share: Share | None = None
+    state: State = field(default=State.QUEUED, init=False)
+    worth: Any = field(default=None, init=False)
+    """What its group wants to know of its result."""
+    unneeded: bool = field(default=False, init=False)
+    """True if it was cancelled because nobody needs its result any more."""
 
 
+@dataclass(slots=True, eq=False)
 class Task(Unit):
-    """One execution of one node.
+    """One execution of one node."""
 
-    Args:
-        id: Unique within the run.
-        node: What it executes.
-        limits: What it needs room in to run.
-        of: The group it is in.
-        index: Its number in that group.
-        share: What the group gave it.
-    """
-
-    __slots__ = ("asyncio_task", "attempt", "began", "calls", "cancelled", "has_token", "reused")
-
-    def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
-        self,
-        id: str,  # noqa: A002 - its name
-        node: Node,
-        limits: tuple[Limit[Unit], ...] = (),
-        of: Group | None = None,
-        index: int = 0,
-        share: Share | None = None,
-    ) -> None:
-        super().__init__(id, node, limits, of, index, share)
-        self.began = False
-        """True once its coroutine has taken its first step."""
-        self.cancelled = False
-        self.has_token = False
-        """True once its turn in the rate limit has come."""
-        self.calls = 0
-        """How many of the calls that it has made haven't ended; meanwhile it needs no room."""
-        self.reused = False
-        """True if what it does is to give an earlier result once more; its own code may say so."""
-        self.asyncio_task: asyncio.Task[None] | None = None
-        self.attempt: Cancellable | None = None
+    began: bool = field(default=False, init=False)
+    """True once its coroutine has taken its first step."""
+    cancelled: bool = field(default=False, init=False)
+    has_token: bool = field(default=False, init=False)
+    """True once its turn in the rate limit has come."""
+    calls: int = field(default=0, init=False)
+    """How many of the calls that it has made haven't ended; meanwhile it needs no room."""
+    reused: bool = field(default=False, init=False)
+    """True if what it does is to give an earlier result once more; its own code may say so."""
+    asyncio_task: asyncio.Task[None] | None = field(default=None, init=False)
+    attempt: Cancellable | None = field(default=None, init=False)
 
     @property
     def function(self) -> Callable[..., Any]:
@@ -118,98 +89,56 @@ class Task(Unit):
             self.attempt.cancel()
 
 
+@dataclass(slots=True, eq=False)
 class Call(Task):
-    """A task that code of the run asked for, while it went on.
+    """A task that code of the run asked for, while it went on. Its share has what is called.
 
     Args:
-        id: Unique within the run.
-        node: What it executes.
-        limits: What it needs room in to run.
-        index: Its number among the calls of that node.
-        function: What is called, without arguments.
         caller: The task whose code asked for it; None if that is no task.
-        then: Told of its end, on the run's event loop.
+        then: Told of its end, on the run's event loop; None if nobody waits for it.
     """
 
-    __slots__ = ("caller", "dependents", "error", "handled", "needs", "result", "then")
-
-    def __init__(  # noqa: PLR0917 - a place in a run, given in one line
-        self,
-        id: str,  # noqa: A002 - its name
-        node: Node,
-        limits: tuple[Limit[Unit], ...],
-        index: int,
-        function: Callable[[], Any],
-        caller: Task | None,
-        then: Callable[[Call], None],
-    ) -> None:
-        super().__init__(id, node, limits, None, index, Share("", {}, function))
-        self.caller = caller
-        self.then = then
-        self.needs = 0
-        """How many other calls it waits for."""
-        self.dependents: list[Call] = []
-        """The calls that wait for it."""
-        self.result: Any = None
-        self.error: BaseException | None = None
-        """Why it has no result."""
-        self.handled = False
-        """True once somebody has been told of its error."""
+    caller: Task | None = None
+    then: Callable[[Call], None] | None = None
+    needs: int = field(default=0, init=False)
+    """How many other calls it waits for."""
+    dependents: list[Call] = field(default_factory=list, init=False)
+    """The calls that wait for it."""
+    result: Any = field(default=None, init=False)
+    error: BaseException | None = field(default=None, init=False)
+    """Why it has no result."""
+    handled: bool = field(default=False, init=False)
+    """True once somebody has been told of its error."""
 
 
+@dataclass(slots=True, eq=False)
 class Group(Unit):
     """Many tasks of one node, and what their results come to.
 
     Args:
-        id: Unique within the run.
-        node: Whose it is.
-        limits: What its tasks need room in to run.
-        of: The group it is in.
-        index: Its number in that group.
         level: Which of the node's ways to fan out this one is, from 0, the outermost.
-        share: What the group it is in gave it.
     """
 
-    __slots__ = (
-        "drawn",
-        "exhausted",
-        "fan_out",
-        "feeder",
-        "fold",
-        "level",
-        "members",
-        "next",
-        "resume",
-        "shares",
-    )
+    level: int = 0
+    fan_out: FanOut = field(init=False)
+    fold: Fold = field(init=False)
+    members: dict[str, Unit] = field(default_factory=dict, init=False)
+    """Those that haven't ended."""
+    drawn: int = field(default=0, init=False)
+    """How many members there have been."""
+    exhausted: bool = field(default=False, init=False)
+    """True once it has no more shares to give."""
+    shares: Iterator[Share] | None = field(default=None, init=False)
+    next: Share | None = field(default=None, init=False)
+    """A share that was waited for and has come."""
+    resume: asyncio.Future[None] | None = field(default=None, init=False)
+    """Tells the feeder that there is room for one more."""
+    feeder: asyncio.Task[None] | None = field(default=None, init=False)
+    """Draws the shares that have to be waited for."""
 
-    def __init__(  # noqa: PLR0917 - a place in a tree, given in one line
-        self,
-        id: str,  # noqa: A002 - its name
-        node: Node,
-        limits: tuple[Limit[Unit], ...] = (),
-        of: Group | None = None,
-        index: int = 0,
-        share: Share | None = None,
-        level: int = 0,
-    ) -> None:
-        super().__init__(id, node, limits, of, index, share)
-        self.level = level
-        self.fan_out = node.fan_out[level]
-        self.fold: Fold = self.fan_out.fold()
-        self.members: dict[str, Unit] = {}
-        """Those that haven't ended."""
-        self.drawn = 0
-        """How many members there have been."""
-        self.exhausted = False
-        """True once it has no more shares to give."""
-        self.shares: Iterator[Share] | None = None
-        self.next: Share | None = None
-        """A share that was waited for and has come."""
-        self.resume: asyncio.Future[None] | None = None
-        """Tells the feeder that there is room for one more."""
-        self.feeder: asyncio.Task[None] | None = None
-        """Draws the shares that have to be waited for."""
+    def __post_init__(self) -> None:
+        self.fan_out = self.node.fan_out[self.level]
+        self.fold = self.fan_out.fold()
 
     @property
     def is_complete(self) -> bool:

@@ -89,7 +89,7 @@ def edited(
     flow = origin.with_steps(steps)
     inputs, hidden = _inputs(flow, run, namespace, name)
     again = flow.prepare(inputs, hidden=hidden, describe=describe)
-    return again.keeping(run, [name])
+    return again.keep(run, [name])
 
 
 def _step_of(run: Run, name: str) -> Step | None:

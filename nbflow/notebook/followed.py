@@ -72,7 +72,7 @@ class FollowedRun(Run):
         calls = [call for calls in self.scheduler.calls.by_node.values() for call in calls]
         self.scheduler.cancel_units(calls)
         for node in self._declared:
-            self.never(node)
+            self.scheduler.calls.never(node)
 
     def _cancel(self, name: str | None = None) -> None:
         super()._cancel(name)
@@ -117,17 +117,7 @@ class FollowedRun(Run):
             caller: The task whose code has called it, if it is known.
         """
         scheduler = self.scheduler
-        scheduler.calls.declare(node)
-        earlier = scheduler.calls.by_node.setdefault(node.name, [])
-        number = len(earlier)
-        id_ = f"{node.name}[{number}]" if number else node.name
-        call = Call(id_, node, (), number, elsewhere, caller, _ignore)
-        earlier.append(call)
-        data: dict[str, Any] = {"call": number} if number else {}
-        if caller is not None:
-            data["caller"] = caller.id
-            scheduler.turns.lend(caller)
-        scheduler.add(call, data)
+        call = scheduler.calls.add(node, caller=caller)
         scheduler.begin(call, {"attempt": 1})
         return call
 
@@ -162,7 +152,3 @@ class FollowedRun(Run):
 def elsewhere() -> NoReturn:
     """The function of a node that is run by somebody else."""
     raise NotImplementedError
-
-
-def _ignore(_call: Call) -> None:
-    """Nobody waits for it."""

@@ -16,7 +16,7 @@ from nbflow.core.topology import Node
 from nbflow.core.values import text_of
 from nbflow.notebook.followed import FollowedRun, elsewhere
 from nbflow.writing.messages import is_message
-from nbflow.writing.traffic import Update
+from nbflow.writing.execution import Update
 
 Part: TypeAlias = tuple[tuple[str, ...], str, Any]
 """In which graph, as its path; in which mode; and what."""

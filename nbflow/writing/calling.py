@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
@@ -171,18 +171,23 @@ class Callee:
         """Whether it is a plain function, which is called in a thread."""
         return self.mode is Mode.THREAD
 
-    async def call(self, state: Any, given: Mapping[str, Any]) -> Any:
-        """Call it, however it is written, and give what it returned or the updates it yielded."""
+    def call(self, state: Any, given: Mapping[str, Any]) -> Awaitable[Any]:
+        """Call it, however it is written: what it returns, or the updates it yields."""
         match self.mode:
             case Mode.COROUTINE:
-                return await self.function(state, **given)
+                return self.function(state, **given)  # type: ignore[no-any-return]
             case Mode.ASYNC_GENERATOR:
-                return await _consumed(self.function(state, **given))
+                return _consumed(self.function(state, **given))
             case Mode.GENERATOR:
-                return await _consumed(iterate_in_thread(lambda: self.function(state, **given)))
+                return _consumed(iterate_in_thread(lambda: self.function(state, **given)))
             case _:
-                returned = await call_in_thread(self.function, state, **given)
-                return await returned if inspect.isawaitable(returned) else returned
+                return _finished(call_in_thread(self.function, state, **given))
+
+
+async def _finished(call: Awaitable[Any]) -> Any:
+    """What a plain function returned may be a coroutine that it has only made."""
+    returned = await call
+    return await returned if inspect.isawaitable(returned) else returned
 
 
 async def _consumed(parts: AsyncIterator[Any]) -> list[Any]:

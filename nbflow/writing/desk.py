@@ -91,11 +91,10 @@ class Desk:
 
     def _abandon(self, task: Task) -> None:
         """A task is attempted again: nobody wants what its last attempt had called."""
-        for calls in self.scheduler.calls.by_node.values():
-            for call in calls:
-                if call.caller is task:
-                    call.handled = True
-                    self.scheduler.cancel_units([call], unneeded=True)
+        calls = self.scheduler.calls.made_by(task)
+        for call in calls:
+            call.handled = True
+        self.scheduler.cancel_units(calls, unneeded=True)
 
     def _on_loop(self, attempt: Attempt, callback: Callable[..., object], *args: object) -> None:
         """Call back on the run's loop: at once there, from elsewhere soon, in order.

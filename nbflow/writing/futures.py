@@ -72,12 +72,12 @@ class ThreadFuture(concurrent.futures.Future[T]):
         return super().exception(0)
 
     def _wait(self, timeout: float | None) -> None:
+        """Wait for the end, whatever that is: of a cancelled one its reader is told next."""
         if not self.done():
+            self.asked.awaited()
             try:
-                self.asked.awaited()
-                concurrent.futures.Future.exception(self, timeout)
-            except concurrent.futures.CancelledError:
-                pass
+                with suppress(concurrent.futures.CancelledError):
+                    concurrent.futures.Future.exception(self, timeout)
             except KeyboardInterrupt:
                 self.cancel()
                 raise

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.events import Event, Kind
+from nbflow.writing.caching import Slot
 from nbflow.writing.messages import MessageChunk, is_message
 from nbflow.writing.state import ROOT, History, Outcome, Visit
 from nbflow.writing.streams import Session
+from nbflow.writing.tokens import Place, Tokens
 
 if TYPE_CHECKING:
     from nbflow.writing.graph import CompiledStateGraph, Spec
@@ -27,16 +29,19 @@ class Moving:
 
     visit: Visit
     spec: Spec
-    round: int = 0
-    """How often its loop was gone round before."""
+    place: Place
     arg: Any = None
     """What it was sent, in place of the state."""
     is_sent: bool = False
     error: BaseException | None = None
     """What it is to handle."""
     outcome: Outcome = _NO_OUTCOME
-    reused: bool = False
-    """Whether its outcome is from a cache."""
+    slot: Slot | None = None
+    """Where a cache keeps what it returns."""
+    known: tuple[Any] | None = None
+    """What it returned earlier, in a tuple, if a cache has that."""
+    refusal: BaseException | None = None
+    """Why it isn't even called."""
 
     @property
     def name(self) -> str:
@@ -87,7 +92,8 @@ class Reports:
 
     def began(self, moving: Moving) -> None:
         """A visit goes on."""
-        self._going[moving.visit.step] += 1
+        if self._tells_values:
+            self._going[moving.visit.step] += 1
 
     def called(self, moving: Moving, state: Any) -> None:
         """A node is called with a state."""
@@ -108,7 +114,7 @@ class Reports:
         update = moving.outcome.update
         if self._tells_updates:
             part = {moving.name: _written(update, self._graph.state.types)}
-            if moving.reused:
+            if moving.known is not None:
                 part["__metadata__"] = {"cached": True}
             self._session.put("updates", part)
         if self._tells_messages:
@@ -154,19 +160,21 @@ class Reports:
             "langgraph_checkpoint_ns": "|".join(within),
         }
 
-    def ended(self, moving: Moving, waiting_steps: Iterable[int]) -> None:
+    def ended(self, moving: Moving, tokens: Tokens) -> None:
         """A visit doesn't go on any more: tell of the state after each step that is over.
 
         Args:
             moving: The visit.
-            waiting_steps: The steps of those who wait.
+            tokens: Who goes on, and who waits.
         """
-        self._going[moving.visit.step] -= 1
         if not self._tells_values:
             return
+        self._going[moving.visit.step] -= 1
         going = (step for step, count in self._going.items() if count)
         last = max(visit.step for visit in self._history.visits)
-        for level in range(self._level + 1, min((*waiting_steps, *going), default=last + 1)):
+        for level in range(
+            self._level + 1, min((*tokens.waiting_steps(), *going), default=last + 1)
+        ):
             self._level = level
             visits = [visit for visit in self._history.visits if visit.step == level]
             if any(visit.update for visit in visits):

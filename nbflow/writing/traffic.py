@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -21,17 +21,12 @@ from nbflow.core.run import Run
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task
 from nbflow.core.topology import Mode, Node, Topology
-from nbflow.core.values import text_of
 from nbflow.errors import (
     EmptyInputError,
     GraphRecursionError,
-    InvalidUpdateError,
-    NodeCancelledError,
-    NodeError,
     ParentCommand,
-    nearest,
 )
-from nbflow.writing.caching import Slot
+from nbflow.writing.execution import Executor
 from nbflow.writing.reports import Moving, Reports, tell_chunk
 from nbflow.writing.routes import END, START, Way, declared_nodes
 from nbflow.writing.state import History, Outcome, Visit, outcome_of
@@ -40,7 +35,7 @@ from nbflow.writing.tokens import Place, Tokens
 from nbflow.writing.types import Command, Send, TimeoutPolicy, policy_of
 
 if TYPE_CHECKING:
-    from nbflow.writing.graph import Branch, CompiledStateGraph
+    from nbflow.writing.graph import CompiledStateGraph
 
 RECURSION_LIMIT = 25
 """How many steps a graph with a loop may take, unless its config says otherwise."""
@@ -90,21 +85,6 @@ UNNAMED = "LangGraph"
 _START_SPEC: Any = SimpleNamespace(name=START, error_handler=None)
 
 
-class Update(dict[str, Any]):
-    """What a node returned, as the views and handles show it.
-
-    Example:
-        >>> print(Update(joke="Ha."), Update(a=1, b="two"), sep=" | ")
-        Ha. | a: 1
-        b: two
-    """
-
-    def __repr__(self) -> str:
-        if len(self) == 1 and isinstance(only := next(iter(self.values())), str):
-            return only
-        return "\n".join([f"{key}: {text_of(value)}" for key, value in self.items()])
-
-
 class Traffic:
     """One run of one graph.
 
@@ -129,7 +109,6 @@ class Traffic:
         self._graph = graph
         self._session = session
         self._run = run
-        self._spawn_call = run.scheduler.spawn
         self._prefix = prefix
         self._caller = caller
         self._tell_ended = ended
@@ -137,6 +116,7 @@ class Traffic:
         self._history = History(graph.state)
         self._tokens = Tokens(self._routes)
         self._reports = Reports(graph, session, self._history, run.id)
+        self._executor = Executor(graph, session, self._history, self._reports, self._run_subgraph)
         self._calls: set[Call] = set()
         self._failures: list[BaseException] = []
         self._left = False
@@ -153,21 +133,19 @@ class Traffic:
         first = self._history.first
         first.update = outcome.update
         self._reports.entered()
-        start = Moving(first, _START_SPEC, outcome=outcome)
+        start = Moving(first, _START_SPEC, (self._routes.number[START], 0), outcome=outcome)
         if START in self._graph.branches:
             self._begin(start)
-            self._spawn(start, self._routes.entrance, self._routing(start))
+            entrance = self._routes.entrance
+            self._spawn(start, entrance, self._executor.routing(start, entrance.mode))
         else:
             self._go_on_from(start)
             self._advance()
 
     # Tokens
 
-    def _place(self, moving: Moving) -> Place:
-        return self._routes.number[moving.name], moving.round
-
     def _begin(self, moving: Moving) -> None:
-        self._tokens.add(self._place(moving))
+        self._tokens.add(moving.place)
         self._reports.began(moving)
 
     def _go_on_from(self, moving: Moving) -> None:
@@ -188,16 +166,14 @@ class Traffic:
         visit = moving.visit
         rank = (1, visit.step, visit.rank, position)
         new = self._history.visit(send.node, visit.step + 1, rank, self._history.after(visit))
-        spec = self._graph.nodes[send.node]
-        _, round_ = _place_after(moving, self._routes.way(moving.name, send.node))
-        sent = Moving(new, spec, round_, arg=send.arg, is_sent=True)
-        node = self._routes.nodes[send.node]
-        self._begin(sent)
+        place = _place_after(moving, self._routes.way(moving.name, send.node))
+        spec, node = self._graph.nodes[send.node], self._routes.nodes[send.node]
+        sent = Moving(new, spec, place, arg=send.arg, is_sent=True)
         try:
             self._check_step(send.node, new.step)
         except GraphRecursionError as error:
-            self._spawn(sent, node, _raising(error, node.mode))
-            return
+            sent.refusal = error
+        self._begin(sent)
         self._start(sent, node if send.timeout is None else _with_timeout(node, send.timeout))
 
     def _advance(self) -> None:
@@ -209,23 +185,19 @@ class Traffic:
             self._end()
 
     def _visit(self, place: Place, sources: list[Visit]) -> None:
-        target, round_ = place
+        target, _ = place
         name = self._routes.names[target]
         step = 1 + max([visit.step for visit in sources])
-        spec, node = self._graph.nodes[name], self._routes.nodes[name]
-        rank = (0, target)
+        refusal = None
         try:
             self._check_step(name, step)
             before = self._history.merged(sources)
         except Exception as error:  # noqa: BLE001 - a reducer's, or the updates contradict
-            visit = self._history.visit(name, step, rank, self._history.first.before)
-            moving = Moving(visit, spec, round_)
-            self._reports.began(moving)
-            self._spawn(moving, node, _raising(error, node.mode))
-        else:
-            moving = Moving(self._history.visit(name, step, rank, before), spec, round_)
-            self._reports.began(moving)
-            self._start(moving, node)
+            before, refusal = self._history.first.before, error
+        visit = self._history.visit(name, step, (0, target), before)
+        moving = Moving(visit, self._graph.nodes[name], place, refusal=refusal)
+        self._reports.began(moving)
+        self._start(moving, self._routes.nodes[name])
 
     def _check_step(self, name: str, step: int) -> None:
         if step > self._limit and (self._counts_all or name in self._seen):
@@ -239,102 +211,17 @@ class Traffic:
     # Calls
 
     def _start(self, moving: Moving, node: Node) -> None:
-        if moving.spec.callee is None:
-            self._spawn(moving, node, partial(self._in_subgraph, moving))
-        elif node.mode is Mode.THREAD:
-            self._spawn(moving, node, partial(self._in_thread, moving))
-        else:
-            self._spawn(moving, node, partial(self._on_loop, moving))
+        self._spawn(moving, node, self._executor.call_of(moving, node.mode))
 
     def _spawn(self, moving: Moving, node: Node, function: Callable[[], Any]) -> None:
-        then = partial(self._ended, moving)
-        call = self._spawn_call(node, function, caller=self._caller, then=then)
+        call = self._run.scheduler.spawn(
+            node, function, caller=self._caller, then=partial(self._ended, moving)
+        )
         call.handled = moving.spec.error_handler is not None or self._caller is not None
         if not call.state.is_final:
             self._calls.add(call)
 
-    def _read(self, moving: Moving) -> Any:
-        """What a node is called with; told to those who watch the tasks."""
-        if moving.is_sent:
-            state = moving.arg
-        else:
-            state = moving.spec.schema.read(moving.visit.before.values)
-        self._reports.called(moving, state)
-        return state
-
-    def _slot(self, moving: Moving, state: Any) -> Slot | None:
-        """Where a cache keeps what the node returns for a state."""
-        policy = moving.spec.cache_policy
-        if policy is None or moving.error is not None:
-            return None
-        cache, namespace = self._graph.cache, self._graph.namespace_of(moving.name)
-        return Slot(cache, policy, namespace, (state,), {})
-
-    def _in_thread(self, moving: Moving) -> Any:
-        callee = moving.spec.callee
-        assert callee is not None
-        state = self._read(moving)
-        slot = self._slot(moving, state)
-        known = slot and _known(moving, slot)
-        if known:
-            returned = known[0]
-        else:
-            try:
-                returned = callee.function(state, **callee.given(self._session))
-            except ParentCommand as upwards:  # of a graph that it has invoked
-                returned = list(upwards.commands)
-            except asyncio.CancelledError:
-                raise _cancelled(moving) from None
-            if slot:
-                slot.keep(returned)
-        self._take(moving, returned)
-        if moving.name in self._graph.branches:
-            self._decide_here(moving)
-        return _shown(returned)
-
-    async def _on_loop(self, moving: Moving) -> Any:
-        callee = moving.spec.callee
-        assert callee is not None
-        state = self._read(moving)
-        slot = self._slot(moving, state)
-        known = slot and _known(moving, slot)
-        if known:
-            returned = known[0]
-        else:
-            given = callee.given(self._session)
-            if moving.error is not None:
-                given["error"] = NodeError(moving.name, moving.error)
-            try:
-                if callee.mode is Mode.COROUTINE:
-                    returned = await callee.function(state, **given)
-                else:
-                    returned = await callee.call(state, given)
-            except ParentCommand as upwards:
-                returned = list(upwards.commands)
-            except asyncio.CancelledError:
-                raise _cancelled(moving) from None
-            if slot:
-                slot.keep(returned)
-        self._take(moving, returned)
-        if moving.name in self._graph.branches:
-            await self._decide(moving)
-        return _shown(returned)
-
-    async def _in_subgraph(self, moving: Moving) -> Any:
-        state = self._read(moving)
-        slot = self._slot(moving, state)
-        known = slot and _known(moving, slot)
-        if known:
-            returned = known[0]
-        else:
-            returned = await self._run_of_subgraph(moving, state)
-            if slot:
-                slot.keep(returned)
-        self._take(moving, returned)
-        await self._decide(moving)
-        return _shown(returned)
-
-    async def _run_of_subgraph(self, moving: Moving, state: Any) -> Any:
+    async def _run_subgraph(self, moving: Moving, state: Any) -> Any:
         inner: CompiledStateGraph = moving.spec.action
         attempt: Any = current_task.get()
         session = self._session.within(f"{moving.name}:{self._reports.id_of(moving)}")
@@ -346,55 +233,6 @@ class Traffic:
         if session.error is not None:
             raise session.error
         return session.result
-
-    def _routing(self, start: Moving) -> Callable[[], Any]:
-        """What the node `__start__` does: only decide."""
-        decide = (
-            self._decide if self._routes.entrance.mode is not Mode.THREAD else self._decide_here
-        )
-        return partial(decide, start)
-
-    async def _decide(self, moving: Moving) -> None:
-        for branch, state in self._branches_of(moving):
-            answer = await branch.callee.call(state, branch.callee.given(self._session))
-            self._follow(moving, branch, answer)
-
-    def _decide_here(self, moving: Moving) -> None:
-        for branch, state in self._branches_of(moving):
-            answer = branch.callee.function(state, **branch.callee.given(self._session))
-            self._follow(moving, branch, answer)
-
-    def _branches_of(self, moving: Moving) -> Iterable[tuple[Branch, Any]]:
-        """A node's conditional edges, each with the state that it decides on."""
-        for branch in self._graph.branches.get(moving.name, {}).values():
-            yield branch, branch.schema.read(self._history.after(moving.visit).values)
-
-    def _take(self, moving: Moving, returned: Any) -> None:
-        """Read what a node has returned."""
-        moving.outcome = outcome_of(moving.name, returned, self._graph.state.types)
-        moving.visit.update = moving.outcome.update
-        moving.visit.after = None
-        for goto in moving.outcome.gotos:
-            self._check_target(moving, goto)
-
-    def _follow(self, moving: Moving, branch: Branch, answer: Any) -> None:
-        """Take the ways that a conditional edge has decided on."""
-        answers = list(answer) if isinstance(answer, list | tuple | set) else [answer]
-        gotos = [branch.end_of(moving.name, one) for one in answers]
-        for one in gotos:
-            self._check_target(moving, one)
-        moving.outcome = moving.outcome._replace(gotos=(*moving.outcome.gotos, *gotos))
-
-    def _check_target(self, moving: Moving, target: Any) -> None:
-        name = target.node if isinstance(target, Send) else target
-        if isinstance(target, Send) and name == END:
-            raise InvalidUpdateError("Cannot send a packet to the END node")
-        if name == END or name in self._graph.nodes:
-            return
-        raise InvalidUpdateError(
-            f"{moving.name!r} did not return a valid destination: there is no node {name!r}. "
-            f"{nearest(str(name), self._graph.nodes)}"
-        )
 
     # Ends
 
@@ -408,7 +246,10 @@ class Traffic:
             if moving.outcome.for_parent:
                 self._leave(moving.outcome.for_parent)
             elif not self._left:
-                self._continue(moving)
+                try:
+                    self._go_on_from(moving)
+                except RuntimeError:  # the run is over: it was cancelled meanwhile
+                    self._left = True
         elif moving.spec.error_handler is not None and isinstance(error, Exception):
             self._handle(moving, error)
         else:
@@ -417,15 +258,9 @@ class Traffic:
             if call.state is State.FAILED:
                 self._failures.append(error)
                 self._stop()
-        self._tokens.drop(self._place(moving))
-        self._reports.ended(moving, self._tokens.waiting_steps())
+        self._tokens.drop(moving.place)
+        self._reports.ended(moving, self._tokens)
         self._advance()
-
-    def _continue(self, moving: Moving) -> None:
-        try:
-            self._go_on_from(moving)
-        except RuntimeError:  # the run is over: it was cancelled meanwhile
-            self._left = True
 
     def _handle(self, moving: Moving, error: Exception) -> None:
         """Run a node's error handler in its place."""
@@ -435,16 +270,16 @@ class Traffic:
         asks = "error" in inspect.signature(handler.function).parameters
         core = self._routes.nodes[moving.name]
         node = replace(core, name=f"{core.name} on error", mode=Mode.COROUTINE, policy=_NO_POLICY)
-        again = replace(moving, spec=spec, error=error if asks else None)
+        again = replace(moving, spec=spec, error=error if asks else None, slot=None, refusal=None)
         self._begin(again)
-        self._spawn(again, node, partial(self._on_loop, again))
+        self._start(again, node)
 
     def _stop(self) -> None:
         """A node has failed: nothing else is to begin, and in a graph in a graph what runs ends."""
         self._left = True
         self._tokens.forget_waiting()
         if self._caller is not None:
-            self._run.cancel_calls(list(self._calls))
+            self._run.scheduler.cancel_units(list(self._calls), unneeded=True)
 
     def _leave(self, commands: tuple[Command[Any], ...]) -> None:
         """A node has spoken to the graph around this one: this one is over."""
@@ -470,53 +305,14 @@ class Traffic:
         visited = {visit.node for visit in self._history.visits}
         for name, node in self._routes.nodes.items():
             if name not in visited:
-                self._run.never(node)
+                self._run.scheduler.calls.never(node)
         if self._tell_ended is not None:
             self._tell_ended()
 
 
-def _known(moving: Moving, slot: Slot) -> tuple[Any] | None:
-    """What a node returned earlier, in a tuple; None if it is to be called."""
-    known = slot.known()
-    if known is not None:
-        moving.reused = True
-        attempt: Any = current_task.get()
-        attempt.task.reused = True
-    return known
-
-
 def _place_after(moving: Moving, way: Way) -> Place:
     target, more = way
-    return target, 0 if more is None else moving.round + more
-
-
-def _cancelled(moving: Moving) -> BaseException:
-    """What to raise for a `CancelledError`: it, if the run asked for it, and else an error."""
-    attempt, task = current_task.get(), _running_task()
-    if (attempt is not None and attempt.cancelled) or (task is not None and task.cancelling()):
-        return asyncio.CancelledError()
-    return NodeCancelledError(moving.name)
-
-
-def _running_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # in a thread
-        return None
-
-
-def _raising(error: BaseException, mode: Mode | None) -> Callable[[], Any]:
-    async def on_loop() -> None:
-        raise error
-
-    def in_thread() -> None:
-        raise error
-
-    return in_thread if mode is Mode.THREAD else on_loop
-
-
-def _shown(returned: Any) -> Any:
-    return Update(returned) if type(returned) is dict else returned
+    return target, 0 if more is None else moving.place[1] + more
 
 
 def _with_timeout(node: Node, timeout: TimeoutPolicy) -> Node:

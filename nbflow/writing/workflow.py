@@ -179,7 +179,7 @@ class _Invocation:
         }
         self._session.put("tasks", payload)
         self._session.put_debug("task", 0, payload)
-        self._run.spawn(
+        self._run.scheduler.spawn(
             node,
             functools.partial(function, **callee.given(self._session)),
             then=self._ended,

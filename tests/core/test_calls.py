@@ -27,7 +27,7 @@ class Program:
         """Spawn a call and return it with the future of its end."""
         known = self.nodes.setdefault(function.__name__, node(function, *inputs))
         ended = asyncio.get_running_loop().create_future()
-        call = self.run.spawn(
+        call = self.run.scheduler.spawn(
             known,
             lambda: function(**arguments),
             after=after,
@@ -315,14 +315,14 @@ async def test_a_node_that_changes_is_told_of_again():
 async def test_a_call_may_not_have_the_name_of_a_node_that_the_run_has_anyhow(start):
     run = start(node(fails), on_error=OnError.KEEP)
     with pytest.raises(ValueError, match="'fails' is a node of this run already"):
-        run.spawn(node(fails), fails, then=lambda _call: None)
+        run.scheduler.spawn(node(fails), fails, then=lambda _call: None)
     await run
 
 
 async def test_a_call_whose_result_is_known_is_not_executed():
     program = Program(jobs=1)
     ended = []
-    call = program.run.spawn(node(fails), fails, then=ended.append, known=("kept",))
+    call = program.run.scheduler.spawn(node(fails), fails, then=ended.append, known=("kept",))
     run = await program.run
     assert ended == [call]
     assert run["fails"] == "kept"
@@ -344,9 +344,9 @@ async def test_several_calls_ended_as_badly_as_the_worst_of_them():
     program = Program(on_error=OnError.KEEP)
     calls = [program.spawn(forever)[0] for _ in range(3)]
     await asyncio.sleep(0)
-    program.run.cancel_calls(calls[:2])
+    program.run.scheduler.cancel_units(calls[:2], unneeded=True)
     assert program.run.record.life("forever").state is State.RUNNING
-    program.run.cancel_calls(calls[2:])
+    program.run.scheduler.cancel_units(calls[2:], unneeded=True)
     run = await program.run
     assert run.record.groups["forever"].state is State.CANCELLED
     assert run.record.groups["forever"].unneeded
