@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import current_task
 from nbflow.core.events import Kind
-from nbflow.core.policies import RunOptions, Timeout
+from nbflow.core.policies import Retry, RunOptions, Timeout
 from nbflow.core.states import State
 from nbflow.core.task import Task, Unit
 from nbflow.core.threads import call_in_thread, inbox_of, iterate_in_thread, start_in_thread
@@ -53,33 +53,42 @@ class Emitter(Protocol):
         ...
 
 
-async def attempts(
+def attempts(
     task: Task, inputs: Mapping[str, Any], options: RunOptions, scheduler: Scheduler
-) -> tuple[Any, bool]:
-    """Call a task's function, again after a failure if its policy says so.
+) -> Awaitable[tuple[Any, bool]]:
+    """Call a task's function, again after a failure if its policy says so; in the task's context.
 
     Returns:
         What it returned, and whether that was streamed.
     """
     timeout = task.node.policy.timeout or options.timeout
     retry = task.node.policy.retry or options.retry
-    failed = 0
-    first_time = time.time()
+    first = Attempt(task, scheduler, 1, time.time())
+    if timeout is None and retry is None:
+        first.begin()
+        return first.call(inputs)
+    return _attempts(first, inputs, timeout, retry)
+
+
+async def _attempts(
+    attempt: Attempt, inputs: Mapping[str, Any], limit: Timeout | None, retry: Retry | None
+) -> tuple[Any, bool]:
+    task, scheduler = attempt.task, attempt.scheduler
     while True:
-        attempt = task.attempt = Attempt(task, scheduler, failed + 1, first_time)
-        current_task.set(attempt)
+        attempt.begin()
         try:
-            if timeout is None:
+            if limit is None:
                 return await attempt.call(inputs)
-            return await attempt.call_within(inputs, timeout)
+            return await attempt.call_within(inputs, limit)
         except Exception as error:
-            failed += 1
+            failed = attempt.number
             if task.cancelled or retry is None or not retry.wants_another(failed, error):
                 raise
             delay = max(retry.delay_seconds(failed, error), scheduler.turns.reserve(task))
             data = {"attempt": failed + 1, "delay": delay, **error_data(error)}
         scheduler.emit(Kind.RETRYING, task, data)
         await asyncio.sleep(delay)
+        attempt = Attempt(task, scheduler, failed + 1, attempt.first_time)
 
 
 UNFINISHED = (Awaitable, AsyncIterator, Generator)
@@ -100,8 +109,8 @@ def call_once(
         context: What it runs in.
         tell: Called on the event loop with what the function returned or raised.
     """
-    attempt = task.attempt = Attempt(task, scheduler, 1, time.time())
-    context.run(current_task.set, attempt)
+    attempt = Attempt(task, scheduler, 1, time.time())
+    context.run(attempt.begin)
     function, loop = task.function, attempt.loop
     inbox = inbox_of(loop)
 
@@ -155,6 +164,11 @@ class Attempt:
         self.calling: Any = None
         """What those keep with it who make calls for its code; nothing to the engine."""
         self._on_cancel: tuple[Callable[[], object], ...] = ()
+
+    def begin(self) -> None:
+        """From here on the code of this context runs in it."""
+        self.task.attempt = self
+        current_task.set(self)
 
     @property
     def node(self) -> str:

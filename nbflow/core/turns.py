@@ -88,15 +88,17 @@ class Turns:
     def attempt(self, unit: Unit) -> None:
         """Start a unit, if it is still wanted, there is room for it and its rate allows it."""
         if not unit.state.is_final:
-            full = next((limit for limit in unit.limits if limit.is_full), None)
-            if full is not None:
-                full.wait(unit)
-            elif isinstance(unit, Group):
-                self._draw(unit)
-            elif isinstance(unit, Task) and self._has_token(unit):
-                self.begin(unit)
-                self._start(unit)
-                return
+            for limit in unit.limits:
+                if limit.is_full:
+                    limit.wait(unit)
+                    break
+            else:
+                if isinstance(unit, Group):
+                    self._draw(unit)
+                elif isinstance(unit, Task) and self._has_token(unit):
+                    self.begin(unit)
+                    self._start(unit)
+                    return
         self._let_others_try(unit)
 
     def begin(self, task: Task) -> None:

@@ -242,14 +242,7 @@ class Invocable(ABC):
         """
         _check_modes(stream_mode)
         return blocking.iterate(
-            lambda: self._batches(
-                input,
-                config,
-                context=context,
-                stream_mode=stream_mode,
-                subgraphs=subgraphs,
-                version=version,
-            )
+            lambda: self._batches(input, config, context, stream_mode, subgraphs, version)
         )
 
     async def astream(
@@ -263,14 +256,7 @@ class Invocable(ABC):
         version: str = "v1",
     ) -> AsyncIterator[Any]:
         """Run it and yield what happens, as it happens; see `stream`."""
-        batches = self._batches(
-            input,
-            config,
-            context=context,
-            stream_mode=stream_mode,
-            subgraphs=subgraphs,
-            version=version,
-        )
+        batches = self._batches(input, config, context, stream_mode, subgraphs, version)
         try:
             async for batch in batches:
                 for part in batch:
@@ -278,11 +264,10 @@ class Invocable(ABC):
         finally:
             await batches.aclose()
 
-    async def _batches(
+    async def _batches(  # noqa: PLR0917 - those of `stream`
         self,
         input: Any,  # noqa: A002
         config: Config | None,
-        *,
         context: Any,
         stream_mode: str | Sequence[str],
         subgraphs: bool,
