@@ -1,26 +1,84 @@
 """How the tasks of one node are nested, whatever the language: elements, models, samples.
 
-Each way that is not the outermost becomes a function within the node's own. Knows no language.
+Each way that is not the outermost becomes a function within the node's own. Knows what a task is
+given; knows no language.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from nbflow.export.layout import Block, Code, Statement
-from nbflow.export.program import Part
+from nbflow.export.program import Part, Program
 
 Made: TypeAlias = tuple[Block, Code]
 """Statements, and the expression of what they have made."""
 
 
-class FanOuts(ABC):
-    """Writes how many tasks become one result; a language says how each way is written."""
+class Types(NamedTuple):
+    """What a language calls its types."""
 
+    anything: str
+    text: str
+    number: str
+    list: str
+    mapping: str
+
+
+class FanOuts(ABC):
+    """Writes what tasks are given and how many become one; a language says in which words."""
+
+    program: Program
     local: Mapping[str, str]
     """What each name is called within a function."""
+    node: Mapping[str, str]
+    """What the function of each node is called."""
+    types: Types
+
+    def type_of(self, part: Part) -> str:
+        """The type of a node's result."""
+        if part.elements:
+            return self.types.list
+        if part.side_by_side:
+            return self.types.mapping
+        return self.types.anything if part.kind == "python" else self.types.text
+
+    def own_parameters(self, part: Part) -> list[str]:
+        """What one task of a node with many is given of its own, with types."""
+        own = [f"{self.local[name]}: {self.types.anything}" for name in part.elements]
+        own += [f"model: {self.types.text}"] if part.side_by_side else []
+        return own + ([f"number: {self.types.number}"] if part.samples is not None else [])
+
+    def alike(self, part: Part) -> list[str]:
+        """What every task of a node is given alike."""
+        return [*(self.local[name] for name in part.inputs), *(["rest"] if part.optional else [])]
+
+    def iterated(self, part: Part) -> list[str]:
+        """What a node goes through."""
+        return [self.local[source] for source in dict.fromkeys(part.elements.values())]
+
+    def as_text(self, part: Part, name: str, ref: Callable[[str], str]) -> str:
+        """The expression for a name in the text of a node's task."""
+        expression = ref(name)
+        if name in part.own:
+            expression = self.helped("own_answer", f"{expression}, model")
+        elif name not in part.elements and self._is_text(name):
+            return expression
+        return self.helped("as_text", expression)
+
+    def _is_text(self, name: str) -> bool:
+        found = (part for part in self.program.parts if part.name == name)
+        return any(self.type_of(part) == self.types.text for part in found)
+
+    def fan_of_calls(self, part: Part) -> Made:
+        """How a node's tasks become its result, if each is a call of the node's function."""
+
+        def call(own: Sequence[str]) -> str:
+            return f"{self.node[part.name]}({', '.join([*own, *self.alike(part)])})"
+
+        return self.fan(part, call, self.local.__getitem__)
 
     def fan(
         self,
@@ -64,6 +122,10 @@ class FanOuts(ABC):
             return call(parameters)
         blocks += self.within(name, parameters, *body[0], self.returned(body[1]))
         return f"{name}({', '.join(parameters)})"
+
+    @abstractmethod
+    def helped(self, helper: str, arguments: str) -> str:
+        """The call of a function that the program brings with it."""
 
     @abstractmethod
     def within(self, name: str, parameters: Sequence[str], *body: Statement) -> Block:

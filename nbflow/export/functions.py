@@ -26,9 +26,8 @@ from nbflow.export.quoting import py_string
 from nbflow.writing.fan import best, each, vote
 from nbflow.writing.step import node
 
-_OWN: tuple[Any, ...] = (node, each, vote, best)
-_OWN_NAMES = {"node": node, "each": each, "vote": vote, "best": best}
-_SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
+_OWN: Mapping[str, Any] = {"node": node, "each": each, "vote": vote, "best": best}
+_SECRET = re.compile(r"key(?!word)|token|secret|passw|credential", re.IGNORECASE)
 
 
 class Functions:
@@ -117,17 +116,15 @@ class Functions:
                 "its module or notebook nor of the function around it."
             )
         value = found[0]
-        if isinstance(value, FunctionType) and _is_near(value, function):
+        if isinstance(value, FunctionType | type) and _is_near(value, function):
             self.add(value, where)
         elif isinstance(value, ModuleType):
             self._import_module(name, value, where)
-        elif isinstance(value, type) and _is_near(value, function):
-            self.add(value, where)
         elif isinstance(value, str) and _SECRET.search(name):
             if self._bind(name, value, where):
                 self.imports.append("import os")
                 self.constants.append(f"{name} = os.environ[{py_string(name)}]")
-        elif (written := _literal(value)) is not None:
+        elif (written := _literal(value)) is not None and not _is_secret(name, value):
             if self._bind(name, value, where):
                 self.constants.append(f"{name} = {written}")
         else:
@@ -215,8 +212,17 @@ def _literal(value: Any) -> str | None:
         same = ast.literal_eval(repr(value)) == value
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return None
-    secret = isinstance(value, Mapping) and any(_SECRET.search(str(key)) for key in value)
-    return repr(value) if same and not secret else None
+    return repr(value) if same else None
+
+
+def _is_secret(name: str, value: Any) -> bool:
+    """Whether a plain value's name, or a key in it, says that it holds a secret."""
+    if isinstance(value, Mapping):
+        pairs = value.items()
+        return any(_SECRET.search(str(key)) or _is_secret(name, one) for key, one in pairs)
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(_is_secret(name, one) for one in value)
+    return isinstance(value, str | bytes) and bool(_SECRET.search(name))
 
 
 def _source_of(function: Callable[..., Any], where: str) -> str:
@@ -271,11 +277,11 @@ def _is_own(decorator: ast.expr, function: Callable[..., Any]) -> bool:
     called = decorator.func if isinstance(decorator, ast.Call) else decorator
     if isinstance(called, ast.Attribute) and isinstance(called.value, ast.Name):
         found = _value_of(called.value.id, function)
-        return any(getattr(value, called.attr, None) in _OWN for value in found)
+        return any(getattr(value, called.attr, None) in _OWN.values() for value in found)
     if not isinstance(called, ast.Name):
         return False
     found = _value_of(called.id, function)
-    return any(value in _OWN for value in found) if found else called.id in _OWN_NAMES
+    return any(value in _OWN.values() for value in found) if found else called.id in _OWN
 
 
 def _globals_of(text: str) -> Iterator[str]:

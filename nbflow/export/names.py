@@ -119,6 +119,19 @@ TS_RESERVED = frozenset(
 )
 """What no name of an exported TypeScript program may be."""
 
+LANGGRAPH_WORDS = frozenset(
+    ["START", "END", "StateGraph", "State", "task", "entrypoint", "builder", "graph", "workflow"]
+)
+"""What an exported program calls LangGraph's parts and its own, in any language."""
+
+LOCAL_WORDS = frozenset(
+    [
+        *["state", "inputs", "prompt", "answer", "text", "number", "model", "models", "sample"],
+        *["samples", "vote", "best", "answers", "results", "rest", "verdict"],
+    ]
+)
+"""What an exported program calls things within its functions, in any language."""
+
 _PROTOTYPE = frozenset(
     {"constructor", "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toLocaleString"}
     | {"toString", "valueOf"}

@@ -6,7 +6,6 @@ say. Knows flows; knows no language.
 
 from __future__ import annotations
 
-import inspect
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -112,6 +111,11 @@ class Part:
         """The names it is given one by one or whole."""
         return (*self.elements, *self.inputs)
 
+    @property
+    def is_labelled(self) -> bool:
+        """Whether its models' answers have other names than the models."""
+        return any(label != model for label, model in self.models.items())
+
     def filled(self, expression: Callable[[str], str]) -> Text:
         """Its text, with an expression for the value of each placeholder."""
         return _filled(self.text, expression)
@@ -136,6 +140,17 @@ class Program:
     parts: tuple[Part, ...]
     jobs: int | None
     differences: tuple[str, ...]
+
+    @property
+    def state(self) -> list[str]:
+        """The names that have a value while it runs."""
+        return [*self.inputs, *self.optional, *(part.name for part in self.parts)]
+
+    @property
+    def names(self) -> list[str]:
+        """Those, and the names of elements."""
+        elements = (name for part in self.parts for name in part.elements)
+        return list(dict.fromkeys([*self.state, *elements]))
 
     @property
     def levels(self) -> list[list[Part]]:
@@ -319,8 +334,3 @@ def _differences(flow: Flow) -> Iterator[str]:
         )
     if words.on_error != "stop":
         yield "The first failure ends the run; nbflow lets independent branches finish."
-
-
-def is_async(function: Callable[..., Any]) -> bool:
-    """Whether calling a function gives what must be awaited."""
-    return inspect.iscoroutinefunction(function)

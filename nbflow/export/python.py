@@ -13,7 +13,7 @@ from typing import Any
 from nbflow.core.topology import Mode, mode_of
 from nbflow.errors import FlowError
 from nbflow.export import included
-from nbflow.export.fan import FanOuts, Made
+from nbflow.export.fan import FanOuts, Made, Types
 from nbflow.export.functions import Functions
 from nbflow.export.layout import (
     Block,
@@ -30,9 +30,9 @@ from nbflow.export.names import PY_RESERVED, Names, state_keys
 from nbflow.export.program import VERBS, Part, Program, Score, score_text
 from nbflow.export.python_frame import (
     CALL_MODEL,
+    INNER_WORDS,
     MODULE_WORDS,
     OWN_IMPORTS,
-    OWN_WORDS,
     import_block,
     joined,
     main_of,
@@ -52,6 +52,8 @@ class PythonProgram(FanOuts):
         FlowError: a function can't be written down.
     """
 
+    types = Types("Any", "str", "int", "list[Any]", "dict[str, Any]")
+
     def __init__(self, program: Program) -> None:
         self.program = program
         self.functions = Functions()
@@ -60,57 +62,61 @@ class PythonProgram(FanOuts):
         self.helpers: set[str] = set()
         self.constants: list[Code] = []
         self.asks = False
+        self._aliases: dict[str, str] = {}
         self._called = {part.name: self._function_of(part) for part in program.parts}
         self._judges = {part.name: self._judge_of(part) for part in program.parts}
         self._retry_on = {part.name: self._retried_by(part) for part in program.parts}
-        self._add_clashes()
-        taken = {*PY_RESERVED, *OWN_WORDS, *included.NEEDS, *self.functions.names}
+        self._refuse_clashes()
+        reserved = {*PY_RESERVED, *MODULE_WORDS, *INNER_WORDS, *self._aliases.values()}
+        taken = reserved | self.functions.names
         # A node may be called as its function is, for no code that calls the one reads the other.
         read = {*self._judges.values(), *self._retry_on.values()}
-        self.names = Names(taken - ({*self._called.values()} - read - {*PY_RESERVED, *OWN_WORDS}))
-        every = [*program.inputs, *program.optional, *(part.name for part in program.parts)]
-        elements = (name for part in program.parts for name in part.elements)
-        self.local = {name: self.names.new(name) for name in dict.fromkeys([*every, *elements])}
-        self.keys = state_keys(every)
+        self.names = Names(taken - ({*self._called.values()} - read - reserved))
+        self.local = {name: self.names.new(name) for name in program.names}
+        self.keys = state_keys(program.state)
         self.names = Names({*taken, *self.local.values(), *self.keys.values()})
         self.node = {
             part.name: self.names.new(f"{VERBS[part.kind]}_{self.local[part.name].strip('_')}")
             for part in program.parts
         }
-        self._text_of_models = {
-            part.name: self._models_of(part) for part in program.parts if part.side_by_side
-        }
+        self._models = {p.name: self._models_of(p) for p in program.parts if p.side_by_side}
 
     # --- what a person's functions are called
 
     def _function_of(self, part: Part) -> str:
         if part.function is None:
             return ""
-        return self.functions.add(part.function, part.name, part.source)
+        return self._brought(part.function, part, part.source)
 
     def _judge_of(self, part: Part) -> str:
         judge = part.score.function if part.score else part.key
-        return "" if judge is None else self.functions.add(judge, part.name)
+        return "" if judge is None else self._brought(judge, part)
 
     def _retried_by(self, part: Part) -> str:
         """The exceptions that are tried again, or the function that says so."""
         if part.retry_on is None:
             return ""
-        kinds = inspect.getclosurevars(part.retry_on).nonlocals.get("kinds")
-        if not isinstance(kinds, tuple):
-            return self.functions.add(part.retry_on, part.name)
+        kinds = _kinds(part.retry_on)
+        if kinds is None:
+            return self._brought(part.retry_on, part)
         names = [self.functions.add(kind, part.name) for kind in kinds]
         return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
-    def _add_clashes(self) -> None:
-        own = {*OWN_WORDS, *included.NEEDS} & self.functions.names
+    def _brought(self, function: Callable[..., Any], part: Part, source: str = "") -> str:
+        """What a function is called: not as something within the code that calls it."""
+        name = self.functions.add(function, part.name, source)
+        if name not in INNER_WORDS:
+            return name
+        return self._aliases.setdefault(name, f"{name}_function")
+
+    def _refuse_clashes(self) -> None:
         allowed = {line.split()[-1] for line in self.functions.imports if line in OWN_IMPORTS}
-        for name in sorted(own - allowed):
-            if name in MODULE_WORDS:
-                raise FlowError(
-                    f"the flow can't be exported: {name!r} is a name of its Python code and of the "
-                    "exported program; rename it."
-                )
+        own = MODULE_WORDS.union(self._aliases.values())
+        for name in sorted(own & self.functions.names - allowed):
+            raise FlowError(
+                f"the flow can't be exported: {name!r} is a name of its Python code and of the "
+                "exported program; rename it."
+            )
 
     # --- one task
 
@@ -123,7 +129,7 @@ class PythonProgram(FanOuts):
         """
         if part.kind == "python":
             return [], self._call(part, ref)
-        text = part.filled(lambda name: self._as_text(part, name, ref))
+        text = part.filled(lambda name: self.as_text(part, name, ref))
         if part.kind == "template":
             short = py_text(text)
             fits = len(short) <= _SHORT_CHARACTERS and not part.fans_out
@@ -136,13 +142,11 @@ class PythonProgram(FanOuts):
     def judged(self, part: Part, made: Code) -> Block:
         """The last statements of a task: what it returns, and of a sample what that counts as."""
         if part.samples is None:
-            return [prefixed("return ", made)]
+            return [self.returned(made)]
         answer = prefixed("answer = ", made)
         judge = self._judges[part.name]
         if part.votes:
-            if not judge:
-                self.helpers.add("normalised")
-            key = f"{judge or 'normalised'}(answer)"
+            key = f"{judge}(answer)" if judge else self.helped("normalised", "answer")
             return [answer, f"return {key}, answer"]
         assert part.score is not None
         return [answer, *self._scored(part.score, judge), "return score, answer"]
@@ -156,8 +160,7 @@ class PythonProgram(FanOuts):
             )
             return [f"score = float({called})"]
         self.asks = True
-        self.helpers.update(("first_number", "as_text"))
-        text = score_text(score, "as_text(answer)")
+        text = score_text(score, self.helped("as_text", "answer"))
         model = "None" if score.model is None else py_string(score.model)
         asked = Bracket(
             "verdict = await call_model(", ["prompt", model, _dict(score.settings)], ")"
@@ -165,7 +168,7 @@ class PythonProgram(FanOuts):
         return [
             Literal("prompt = ", text, py_text),
             asked,
-            "score = first_number(verdict)",
+            f"score = {self.helped('first_number', 'verdict')}",
         ]
 
     def _call(self, part: Part, ref: Callable[[str], str]) -> Code:
@@ -177,28 +180,18 @@ class PythonProgram(FanOuts):
             case Mode.COROUTINE:
                 return Bracket(f"await {called}(", given, ")")
             case Mode.ASYNC_GENERATOR:
-                self.helpers.add("joined")
-                return f"joined([chunk async for chunk in {called}({', '.join(given)})])"
+                chunks = f"[chunk async for chunk in {called}({', '.join(given)})]"
+                return self.helped("joined", chunks)
             case Mode.GENERATOR:
-                self.helpers.add("joined")
-                inner = f"lambda: joined(list({called}({', '.join(given)})))"
-                return Bracket("await asyncio.to_thread(", [inner], ")")
+                chunks = self.helped("joined", f"list({called}({', '.join(given)}))")
+                return Bracket("await asyncio.to_thread(", [f"lambda: {chunks}"], ")")
             case _:
                 return Bracket("await asyncio.to_thread(", [called, *given], ")")
 
-    def _as_text(self, part: Part, name: str, ref: Callable[[str], str]) -> str:
-        expression = ref(name)
-        if name in part.own:
-            self.helpers.add("own_answer")
-            expression = f"own_answer({expression}, model)"
-        elif name not in part.elements and self._is_text(name):
-            return expression
-        self.helpers.add("as_text")
-        return f"as_text({expression})"
-
-    def _is_text(self, name: str) -> bool:
-        found = (part for part in self.program.parts if part.name == name)
-        return any(part.kind != "python" and not _has_many(part) for part in found)
+    def helped(self, helper: str, arguments: str) -> str:
+        """The call of a function that the program brings with it."""
+        self.helpers.add(helper)
+        return f"{helper}({arguments})"
 
     def _settings(self, part: Part) -> Code:
         settings = {word: repr(value) for word, value in part.settings.items()}
@@ -214,19 +207,17 @@ class PythonProgram(FanOuts):
         if not part.side_by_side:
             model = part.models.get("")
             return "None" if model is None else py_string(model)
-        same = all(label == model for label, model in part.models.items())
-        return "model" if same else f"{self._text_of_models[part.name]}[model]"
+        return f"{self._models[part.name]}[model]" if part.is_labelled else "model"
 
     def _models_of(self, part: Part) -> str:
         """The constant that holds a node's models."""
         name = self.names.new(f"{self.local[part.name].strip('_').upper()}_MODELS")
-        pairs = part.models.items()
-        if all(label == model for label, model in pairs):
-            written = Bracket(f"{name} = [", [py_string(label) for label, _ in pairs], "]")
-        else:
+        if part.is_labelled:
+            pairs = part.models.items()
             items = [f"{py_string(label)}: {py_string(model or '')}" for label, model in pairs]
-            written = Bracket(f"{name} = {{", items, "}")
-        self.constants.append(written)
+            self.constants.append(Bracket(f"{name} = {{", items, "}"))
+        else:
+            self.constants.append(Bracket(f"{name} = [", list(map(py_string, part.models)), "]"))
         return name
 
     # --- many tasks
@@ -243,49 +234,34 @@ class PythonProgram(FanOuts):
     def sampled(self, part: Part, call: str) -> Made:
         """How its samples become one result."""
         clause = f"for number in range({part.samples})"
-        samples = self._gathered("samples = await heard", call, clause, part.limit)
-        self.helpers.add("heard")
+        samples = prefixed("samples = ", self._gathered("heard", call, clause, part.limit))
         if part.best:
-            self.helpers.add("highest")
-            return [samples], "highest(samples)"
-        self.helpers.add("majority")
+            return [samples], self.helped("highest", "samples")
         needed = f", needed={part.needed}" if part.needed > 1 else ""
-        return [samples], f"majority(samples{needed})"
+        return [samples], self.helped("majority", f"samples{needed}")
 
     def compared(self, part: Part, call: str) -> Made:
         """How its models' answers become one result."""
-        models = self._text_of_models[part.name]
-        self.helpers.add("together")
-        clause = f"for model in {models}"
+        models = self._models[part.name]
         limit = None if part.samples else part.limit
-        found = self._gathered("answers = await together", call, clause, limit)
-        return [found], f"dict(zip({models}, answers, strict=True))"
+        found = self._gathered("together", call, f"for model in {models}", limit)
+        return [prefixed("answers = ", found)], f"dict(zip({models}, answers, strict=True))"
 
     def gone_through(self, part: Part, call: str, source: Callable[[str], str]) -> Made:
         """How the results for its elements become a list."""
-        self.helpers.update(("together", "elements"))
         own = ", ".join(self.local[name] for name in part.elements)
-        lists = ", ".join(f"elements({source(name)})" for name in part.elements.values())
+        names = part.elements.values()
+        lists = ", ".join(self.helped("elements", source(name)) for name in names)
         if len(part.elements) > 1:
             self.imports.add("from itertools import product")
             lists = f"product({lists})"
-        clause = f"for {own} in {lists}"
-        if part.limit is None:
-            return [], Loop("await together(", call, clause, ")")
-        given = [f"({call} {clause})", f"limit={part.limit}"]
-        return [], Bracket("await together(", given, ")")
+        return [], self._gathered("together", call, f"for {own} in {lists}", part.limit)
 
-    def _gathered(self, opening: str, call: str, clause: str, limit: int | None) -> Code:
+    def _gathered(self, helper: str, call: str, clause: str, limit: int | None) -> Code:
+        self.helpers.add(helper)
         if limit is None:
-            return Loop(f"{opening}(", call, clause, ")")
-        loop = f"({call} {clause})"
-        return Bracket(f"{opening}(", [loop, f"limit={limit}"], ")")
-
-    def own_parameters(self, part: Part) -> list[str]:
-        """What one task of a node with many is given of its own, with types."""
-        own = [f"{self.local[name]}: Any" for name in part.elements]
-        own += ["model: str"] if part.side_by_side else []
-        return own + (["number: int"] if part.samples is not None else [])
+            return Loop(f"await {helper}(", call, clause, ")")
+        return Bracket(f"await {helper}(", [f"({call} {clause})", f"limit={limit}"], ")")
 
     def policy(self, part: Part) -> list[str]:
         """How LangGraph is told to attempt a task, as keywords."""
@@ -311,8 +287,8 @@ class PythonProgram(FanOuts):
             words.append(f"timeout={float(part.timeout_seconds)!r}")
         kinds = self._retry_on[part.name]
         if kinds and part.retry_on is not None:
-            is_kinds = "kinds" in inspect.getclosurevars(part.retry_on).nonlocals
-            on = f"lambda error: isinstance(error, {kinds})" if is_kinds else kinds
+            is_function = _kinds(part.retry_on) is None
+            on = kinds if is_function else f"lambda error: isinstance(error, {kinds})"
             words.append(f"retry_on={on}")
         return [f"@attempts({', '.join(words)})"]
 
@@ -337,6 +313,7 @@ class PythonProgram(FanOuts):
             "\n".join([*self.functions.constants, *rendered(self.constants)]),
             CALL_MODEL.rstrip() if self.asks else "",
             *self.functions.definitions,
+            "\n".join(f"{alias} = {name}" for name, alias in self._aliases.items()),
             "\n".join(rendered(body)).strip("\n"),
             *(inspect.getsource(getattr(included, name)).rstrip() for name in needed),
             main_of(runs),
@@ -372,5 +349,7 @@ def _dict(settings: Any) -> Code:
     return Bracket("{", [f'"{word}": {value!r}' for word, value in settings.items()], "}")
 
 
-def _has_many(part: Part) -> bool:
-    return bool(part.elements) or part.side_by_side
+def _kinds(retry_on: Callable[[Exception], bool]) -> tuple[type[Exception], ...] | None:
+    """The exceptions that are tried again; None if a function of the flow's own says so."""
+    kinds = inspect.getclosurevars(retry_on).nonlocals.get("kinds")
+    return kinds if isinstance(kinds, tuple) else None

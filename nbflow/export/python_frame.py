@@ -8,45 +8,19 @@ from __future__ import annotations
 import itertools
 
 from nbflow.export import included
+from nbflow.export.names import LANGGRAPH_WORDS, LOCAL_WORDS
 
-OWN_WORDS = [
-    "State",
-    "START",
-    "END",
-    "StateGraph",
-    "TypedDict",
-    "Any",
-    "RetryPolicy",
-    "task",
-    "entrypoint",
-    "builder",
-    "graph",
-    "workflow",
-    "call_model",
-    "main",
-    "asyncio",
-    "json",
-    "os",
-    "sys",
-    "random",
-    "product",
-    "state",
-    "inputs",
-    "prompt",
-    "answer",
-    "text",
-    "number",
-    "model",
-    "models",
-    "sample",
-    "samples",
-    "vote",
-    "best",
-    "answers",
-    "results",
-    "rest",
-    "result",
-]
+MODULE_WORDS = frozenset(
+    [
+        *["TypedDict", "Any", "RetryPolicy", "call_model", "main"],
+        *["asyncio", "json", "os", "sys", "random", "product"],
+        *[*LANGGRAPH_WORDS, *included.NEEDS],
+    ]
+)
+"""The names that an exported program may bind at its top level."""
+
+INNER_WORDS = LOCAL_WORDS | {"result", "score", "found"}
+"""The names that it binds within its functions."""
 
 CALL_MODEL = '''\
 async def call_model(prompt: str, model: str | None, settings: dict[str, Any]) -> str:
@@ -69,27 +43,6 @@ async def call_model(prompt: str, model: str | None, settings: dict[str, Any]) -
         )
     return completion.choices[0].message.content or ""
 '''
-
-
-MODULE_WORDS = {*OWN_WORDS, *included.NEEDS} - {
-    *[
-        "state",
-        "inputs",
-        "prompt",
-        "answer",
-        "text",
-        "number",
-        "model",
-        "models",
-        "sample",
-        "samples",
-        "vote",
-        "best",
-        "answers",
-    ],
-    *["results", "rest", "result"],
-}
-"""The names that an exported program may bind at its top level."""
 
 OWN_IMPORTS = frozenset(
     {f"import {name}" for name in ("asyncio", "json", "os", "sys", "random")}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
+from nbflow.export.layout import Block, Bracket, Statement, deeper, prefixed
 from nbflow.export.program import Part, Program
 from nbflow.export.python import PythonProgram
 from nbflow.export.quoting import WIDTH_CHARACTERS, py_string
-
-_GATHER = 2
 
 
 def python_functional(program: Program) -> str:
@@ -20,7 +16,7 @@ def python_functional(program: Program) -> str:
     """
     made = PythonProgram(program)
     made.imports.add("from langgraph.func import entrypoint, task")
-    body: list[Any] = []
+    body: list[Statement] = []
     calls = {}
     for part in program.parts:
         body += ["", *_task(made, part), ""]
@@ -42,7 +38,7 @@ def _word(part: Part) -> str:
 def _task(made: PythonProgram, part: Part) -> Block:
     policy = made.policy(part)
     statements, result = made.work(part, made.local.__getitem__)
-    parameters = [*made.own_parameters(part), *(f"{one}: Any" for one in _whole(made, part))]
+    parameters = [*made.own_parameters(part), *(f"{one}: Any" for one in made.alike(part))]
     kind = "str" if part.kind != "python" and part.samples is None else "Any"
     return [
         Bracket("@task(", policy, ")") if policy else "@task",
@@ -51,22 +47,12 @@ def _task(made: PythonProgram, part: Part) -> Block:
     ]
 
 
-def _whole(made: PythonProgram, part: Part) -> list[str]:
-    """What every task of a node is given alike."""
-    return [*(made.local[name] for name in part.inputs), *(["rest"] if part.optional else [])]
-
-
 def _fan(made: PythonProgram, part: Part, name: str) -> Block:
-    whole = _whole(made, part)
-    unit = made.node[part.name]
-    folded, result = made.fan(
-        part, lambda given: f"{unit}({', '.join([*given, *whole])})", made.local.__getitem__
-    )
-    sources = [made.local[source] for source in dict.fromkeys(part.elements.values())]
-    parameters = [f"{one}: Any" for one in (*sources, *whole)]
+    folded, result = made.fan_of_calls(part)
+    parameters = [f"{one}: Any" for one in (*made.iterated(part), *made.alike(part))]
     return [
         Bracket(f"async def {name}(", parameters, ") -> Any:"),
-        deeper(*folded, prefixed("return ", result)),
+        deeper(*folded, made.returned(result)),
     ]
 
 
@@ -87,12 +73,10 @@ def _entrypoint(made: PythonProgram, calls: dict[str, str]) -> Block:
 
 
 def _level(made: PythonProgram, parts: list[Part], calls: dict[str, str]) -> Block:
-    called: list[Code] = [_called(made, part, calls[part.name]) for part in parts]
+    called = [_called(made, part, calls[part.name]) for part in parts]
     names = [made.local[part.name] for part in parts]
-    if len(parts) < _GATHER:
-        (call,) = called
-        assert isinstance(call, Bracket)
-        return [Bracket(f"{names[0]} = await {call.opening}", call.items, call.closing)]
+    if len(parts) == 1:
+        return [prefixed(f"{names[0]} = await ", called[0])]
     targets = ", ".join(names)
     opening = f"{targets} = await asyncio.gather("
     if len(opening) + 4 <= WIDTH_CHARACTERS:
@@ -102,8 +86,7 @@ def _level(made: PythonProgram, parts: list[Part], calls: dict[str, str]) -> Blo
 
 
 def _called(made: PythonProgram, part: Part, name: str) -> Bracket:
-    sources = [made.local[source] for source in dict.fromkeys(part.elements.values())]
-    given = [*sources, *(made.local[one] for one in part.inputs)]
+    given = [*made.iterated(part), *(made.local[one] for one in part.inputs)]
     if part.optional:
         names = ", ".join(py_string(one) for one in part.optional)
         given.append(f"{{name: inputs[name] for name in ({names},) if name in inputs}}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
 from nbflow.export.names import PY_RESERVED, is_plain
 from nbflow.export.program import Part, Program
@@ -26,8 +28,8 @@ def python_graph(program: Program) -> str:
 
 def _state(made: PythonProgram) -> Block:
     made.imports.add("from typing import TypedDict")
-    types = {key: "Any" for name, key in made.keys.items()}
-    types |= {made.keys[part.name]: _type_of(part) for part in made.program.parts}
+    types = dict.fromkeys(made.keys.values(), made.types.anything)
+    types |= {made.keys[part.name]: made.type_of(part) for part in made.program.parts}
     if all(_is_field(key) for key in types):
         fields = [f"{key}: {kind}" for key, kind in types.items()]
         return [
@@ -45,14 +47,6 @@ def _is_field(key: str) -> bool:
     return is_plain(key) and key not in PY_RESERVED and not key.startswith("__")
 
 
-def _type_of(part: Part) -> str:
-    if part.elements:
-        return "list[Any]"
-    if part.side_by_side:
-        return "dict[str, Any]"
-    return "Any" if part.kind == "python" else "str"
-
-
 def _node(made: PythonProgram, part: Part) -> Block:
     def value(name: str) -> str:
         return f"state[{py_string(made.keys[name])}]"
@@ -63,21 +57,24 @@ def _node(made: PythonProgram, part: Part) -> Block:
     key = py_string(made.keys[part.name])
     rest = _rest(part)
     head = f"async def {made.node[part.name]}(state: State) -> dict[str, Any]:"
-    if not part.fans_out:
+    if part.fans_out:
+        folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", value)
+        statements: Block = [*([""] if rest else []), *_sample(made, part, ref), *folded]
+    else:
         statements, result = made.work(part, ref)
-        returned = Bracket("return {", [prefixed(f"{key}: ", result)], "}")
-        return [head, deeper(*rest, *statements, returned)]
+    returned = Bracket("return {", [prefixed(f"{key}: ", result)], "}")
+    return [head, deeper(*rest, *statements, returned)]
+
+
+def _sample(made: PythonProgram, part: Part, ref: Callable[[str], str]) -> Block:
+    """The function within a node that is called for each of its tasks."""
     statements, result = made.work(part, ref)
-    nested: Block = [
+    return [
         *made.attempts(part),
         Bracket("async def sample(", made.own_parameters(part), ") -> Any:"),
         deeper(*statements, *made.judged(part, result)),
         "",
     ]
-    folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", value)
-    returned = Bracket("return {", [prefixed(f"{key}: ", result)], "}")
-    before = [*rest, ""] if rest else []
-    return [head, deeper(*before, *nested, *folded, returned)]
 
 
 def _rest(part: Part) -> list[str]:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nbflow.export.fan import FanOuts, Made
+from nbflow.export.fan import FanOuts, Made, Types
 from nbflow.export.layout import (
     Block,
     Bracket,
@@ -24,15 +24,10 @@ from nbflow.export.layout import (
 )
 from nbflow.export.names import TS_RESERVED, Names, camel, is_plain, state_keys
 from nbflow.export.program import VERBS, Part, Program, Score, score_text
-from nbflow.export.quoting import (
-    Text,
-    commented,
-    plain,
-    ts_string,
-    ts_text,
-)
+from nbflow.export.quoting import Text, commented, plain, ts_string, ts_text
 from nbflow.export.typescript_frame import (
     CALL_MODEL,
+    HELPERS_OF,
     IMPORTS,
     OWN_WORDS,
     SAMPLE,
@@ -50,18 +45,17 @@ class TypeScriptProgram(FanOuts):
         program: What it does.
     """
 
+    types = Types("any", "string", "number", "any[]", "Record<string, any>")
+
     def __init__(self, program: Program) -> None:
         self.program = program
         self.helpers: set[str] = set()
         self.constants: list[Code] = []
         self.asks = False
         self._functions: list[Any] = []
-        taken = {*TS_RESERVED, *OWN_WORDS, *included()}
-        self.names = Names(taken)
-        every = [*program.inputs, *program.optional, *(part.name for part in program.parts)]
-        elements = (name for part in program.parts for name in part.elements)
-        self.keys = state_keys(every)
-        self.local = {n: self.names.new(camel(n)) for n in dict.fromkeys([*every, *elements])}
+        self.names = Names({*TS_RESERVED, *OWN_WORDS, *included()})
+        self.keys = state_keys(program.state)
+        self.local = {name: self._new(name) for name in program.names}
         self.labels = Names(self.keys.values())
         self.node = {
             part.name: self._new(f"{VERBS[part.kind]}_{part.name}") for part in program.parts
@@ -126,7 +120,7 @@ class TypeScriptProgram(FanOuts):
         """
         if part.kind == "python":
             return [], self._call(part, ref)
-        text = part.filled(lambda name: self._as_text(part, name, ref))
+        text = part.filled(lambda name: self.as_text(part, name, ref))
         if part.kind == "template":
             return [_named("text", text)], "text"
         self.asks = True
@@ -136,30 +130,26 @@ class TypeScriptProgram(FanOuts):
     def judged(self, part: Part, made: Code) -> Block:
         """The last statements of a task: what it returns, and of a sample what that counts as."""
         if part.samples is None:
-            return [laid("return ", made)]
+            return [self.returned(made)]
         answer = laid("const answer = ", made)
         judge = self._judges[part.name]
         if part.votes:
-            if not judge:
-                self.helpers.add("normalised")
-            worth = f"await {judge}(answer)" if judge else "normalised(answer)"
+            worth = f"await {judge}(answer)" if judge else self.helped("normalised", "answer")
             return [answer, f"return {{ worth: {worth}, answer }};"]
         assert part.score is not None
         return [answer, *self._scored(part.score, judge), "return { worth, answer };"]
 
     def _scored(self, score: Score, judge: str) -> Block:
         if score.function is not None:
-            self.helpers.add("scored")
-            return [f"const worth = scored(await {judge}(answer));"]
+            return [f"const worth = {self.helped('scored', f'await {judge}(answer)')};"]
         self.asks = True
-        self.helpers.update(("firstNumber", "scored", "asText", "areTexts"))
-        text = score_text(score, "asText(answer)")
+        text = score_text(score, self.helped("as_text", "answer"))
         model = "null" if score.model is None else ts_string(score.model)
         given: list[Code] = ["question", model, _object(score.settings)]
         return [
             _named("question", text),
             laid("const verdict = ", Bracket("await callModel(", given, ")")),
-            "const worth = firstNumber(verdict);",
+            f"const worth = {self.helped('first_number', 'verdict')};",
         ]
 
     def _call(self, part: Part, ref: Callable[[str], str]) -> Code:
@@ -169,19 +159,11 @@ class TypeScriptProgram(FanOuts):
         called = f"await {self._called[part.name]}("
         return Bracket(f"{called}{{", given, "})", " ") if given else f"{called}{{}})"
 
-    def _as_text(self, part: Part, name: str, ref: Callable[[str], str]) -> str:
-        expression = ref(name)
-        if name in part.own:
-            self.helpers.add("ownAnswer")
-            expression = f"ownAnswer({expression}, model)"
-        elif name not in part.elements and self._is_text(name):
-            return expression
-        self.helpers.update(("asText", "areTexts"))
-        return f"asText({expression})"
-
-    def _is_text(self, name: str) -> bool:
-        found = (part for part in self.program.parts if part.name == name)
-        return any(type_of(part) == "string" for part in found)
+    def helped(self, helper: str, arguments: str) -> str:
+        """The call of a function that the program brings with it."""
+        name = camel(helper)
+        self.helpers.add(name)
+        return f"{name}({arguments})"
 
     def _settings(self, part: Part) -> Code:
         settings = {word: repr(value) for word, value in part.settings.items()}
@@ -195,25 +177,19 @@ class TypeScriptProgram(FanOuts):
         if not part.side_by_side:
             model = part.models.get("")
             return "null" if model is None else ts_string(model)
-        same = all(label == model for label, model in part.models.items())
-        return "model" if same else f"{self._models[part.name]}.get(model)!"
+        return f"{self._models[part.name]}.get(model)!" if part.is_labelled else "model"
 
     def _models_of(self, part: Part) -> str:
         """The constant that holds a node's models."""
         name = self._new(f"{self.local[part.name]}_models")
-        pairs = part.models.items()
-        if all(label == model for label, model in pairs):
-            written = Bracket(f"const {name} = [", [ts_string(label) for label, _ in pairs], "];")
-        else:
+        if part.is_labelled:
+            pairs = part.models.items()
             items = [f"[{ts_string(label)}, {ts_string(model or '')}]" for label, model in pairs]
-            written = Bracket(f"const {name} = new Map([", items, "]);")
-        self.constants.append(written)
+            self.constants.append(Bracket(f"const {name} = new Map([", items, "]);"))
+        else:
+            labels = list(map(ts_string, part.models))
+            self.constants.append(Bracket(f"const {name} = [", labels, "];"))
         return name
-
-    def _labels_of(self, part: Part) -> str:
-        same = all(label == model for label, model in part.models.items())
-        name = self._models[part.name]
-        return name if same else f"[...{name}.keys()]"
 
     # --- many tasks
 
@@ -228,42 +204,34 @@ class TypeScriptProgram(FanOuts):
 
     def sampled(self, part: Part, call: str) -> Made:
         """How its samples become one result."""
-        self.helpers.update(("heard", "together", "highest" if part.best else "majority"))
-        limit = [] if part.limit is None else [str(part.limit)]
-        given = [str(part.samples), f"(number) => {call}", *limit]
-        samples = laid("const samples = ", Bracket("await heard(", given, ")"))
+        given = [str(part.samples), f"(number) => {call}"]
+        samples = laid("const samples = ", self._gathered("heard", given, part.limit))
         if part.best:
-            return [samples], "highest(samples)"
+            return [samples], self.helped("highest", "samples")
         needed = f", {part.needed}" if part.needed > 1 else ""
-        return [samples], f"majority(samples{needed})"
+        return [samples], self.helped("majority", f"samples{needed}")
 
     def compared(self, part: Part, call: str) -> Made:
         """How its models' answers become one result."""
-        self.helpers.add("together")
-        labels = self._labels_of(part)
-        limit = [] if part.limit is None or part.samples else [str(part.limit)]
-        given = [labels, f"async (model) => [model, await {call}] as const", *limit]
-        answers = laid("const pairs = ", Bracket("await together(", given, ")"))
-        return [answers], "Object.fromEntries(pairs)"
+        models = self._models[part.name]
+        labels = f"[...{models}.keys()]" if part.is_labelled else models
+        given = [labels, f"async (model) => [model, await {call}] as const"]
+        limit = None if part.samples else part.limit
+        pairs = laid("const pairs = ", self._gathered("together", given, limit))
+        return [pairs], "Object.fromEntries(pairs)"
 
     def gone_through(self, part: Part, call: str, source: Callable[[str], str]) -> Made:
         """How the results for its elements become a list."""
-        self.helpers.update(("together", "elements"))
         own = ", ".join(self.local[name] for name in part.elements)
-        lists = ", ".join(f"elements({source(name)})" for name in part.elements.values())
+        names = part.elements.values()
+        lists = ", ".join(self.helped("elements", source(name)) for name in names)
         if len(part.elements) > 1:
-            self.helpers.add("product")
-            own, lists = f"([{own}])", f"product({lists})"
-        else:
-            own = f"({own})"
-        limit = [] if part.limit is None else [str(part.limit)]
-        return [], Bracket("await together(", [lists, f"{own} => {call}", *limit], ")")
+            own, lists = f"[{own}]", self.helped("product", lists)
+        return [], self._gathered("together", [lists, f"({own}) => {call}"], part.limit)
 
-    def own_parameters(self, part: Part) -> list[str]:
-        """What one task of a node with many is given of its own, with types."""
-        own = [f"{self.local[name]}: any" for name in part.elements]
-        own += ["model: string"] if part.side_by_side else []
-        return own + (["number: number"] if part.samples is not None else [])
+    def _gathered(self, helper: str, given: list[str], limit: int | None) -> Bracket:
+        self.helpers.add(helper)
+        return Bracket(f"await {helper}(", [*given, *([] if limit is None else [str(limit)])], ")")
 
     def policy(self, part: Part, retry: str) -> list[Code]:
         """How LangGraph is told to attempt a task, as properties; `retry` is the first's name."""
@@ -296,7 +264,8 @@ class TypeScriptProgram(FanOuts):
             runs: The name of what is run.
         """
         sampled = any(part.samples for part in self.program.parts)
-        brought = [block for name, block in included().items() if name in self.helpers]
+        needed = self.helpers | {HELPERS_OF.get(name, name) for name in self.helpers}
+        brought = [block for name, block in included().items() if name in needed]
         blocks = [
             "\n".join(self._head(form, runs)),
             IMPORTS.format(imports=imports),
@@ -335,15 +304,6 @@ class TypeScriptProgram(FanOuts):
             *([" *", *(f" * - {plain(line)}" for line in notes)] if notes else []),
             " */",
         ]
-
-
-def type_of(part: Part) -> str:
-    """The type of a node's result."""
-    if part.elements:
-        return "any[]"
-    if part.side_by_side:
-        return "Record<string, any>"
-    return "any" if part.kind == "python" else "string"
 
 
 def laid(before: str, code: Code) -> Code:

@@ -10,46 +10,17 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-OWN_WORDS = [
-    "Annotation",
-    "END",
-    "START",
-    "StateGraph",
-    "State",
-    "Settings",
-    "CallModel",
-    "Inputs",
-    "Nodes",
-    "Sample",
-    "task",
-    "entrypoint",
-    "builder",
-    "graph",
-    "workflow",
-    "callModel",
-    "useModel",
-    "functions",
-    "pathToFileURL",
-    "state",
-    "inputs",
-    "prompt",
-    "answer",
-    "text",
-    "number",
-    "model",
-    "models",
-    "sample",
-    "samples",
-    "vote",
-    "best",
-    "answers",
-    "results",
-    "rest",
-    "worth",
-    "verdict",
-    "pairs",
-    "question",
-]
+from nbflow.export.names import LANGGRAPH_WORDS, LOCAL_WORDS
+
+OWN_WORDS = frozenset(
+    [
+        *["Annotation", "Settings", "CallModel", "Inputs", "Nodes", "Sample"],
+        *["callModel", "useModel", "functions", "pathToFileURL"],
+        *["worth", "pairs", "question"],
+        *[*LANGGRAPH_WORDS, *LOCAL_WORDS],
+    ]
+)
+"""The names that an exported program may bind."""
 
 CALL_MODEL = """\
 export type Settings = { temperature?: number; max_tokens?: number; seed?: number };
@@ -107,6 +78,14 @@ def included() -> Mapping[str, str]:
     text = Path(__file__).with_name("included.ts").read_text(encoding="utf-8")
     blocks = re.split(r"\n\n(?=/\*\*)", text.strip())
     return {re.search(r"function (\w+)", block)[1]: block for block in blocks}  # type: ignore[index]
+
+
+HELPERS_OF: Mapping[str, str] = {
+    "asText": "areTexts",
+    "heard": "together",
+    "firstNumber": "scored",
+}
+"""Which of these functions another calls."""
 
 
 def main_of(runs: str) -> str:

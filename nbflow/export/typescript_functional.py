@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
+from nbflow.export.layout import Block, Bracket, Statement, deeper, prefixed
 from nbflow.export.program import Part, Program
 from nbflow.export.quoting import WIDTH_CHARACTERS, ts_string
 from nbflow.export.typescript import STEP, TypeScriptProgram, access, key, laid
@@ -13,7 +11,7 @@ from nbflow.export.typescript import STEP, TypeScriptProgram, access, key, laid
 def typescript_functional(program: Program) -> str:
     """The source of an `entrypoint` that does what the program does."""
     made = TypeScriptProgram(program)
-    body: list[Any] = []
+    body: list[Statement] = []
     calls = {}
     for part in program.parts:
         body += [*_task(made, part), ""]
@@ -28,7 +26,7 @@ def typescript_functional(program: Program) -> str:
 
 def _task(made: TypeScriptProgram, part: Part) -> Block:
     statements, result = made.work(part, made.local.__getitem__)
-    given = [*made.own_parameters(part), *(f"{one}: any" for one in _whole(made, part))]
+    given = [*made.own_parameters(part), *(f"{one}: any" for one in made.alike(part))]
     label = ts_string(made.label[part.name])
     kind = "any" if part.samples is None else "Sample"
     opening, signature = f"const {made.node[part.name]} = task(", f"): Promise<{kind}> => {{"
@@ -41,21 +39,12 @@ def _task(made: TypeScriptProgram, part: Part) -> Block:
     return [head, body, "});"]
 
 
-def _whole(made: TypeScriptProgram, part: Part) -> list[str]:
-    return [*(made.local[name] for name in part.inputs), *(["rest"] if part.optional else [])]
-
-
 def _fan(made: TypeScriptProgram, part: Part, name: str) -> Block:
-    whole = _whole(made, part)
-    unit = made.node[part.name]
-    folded, result = made.fan(
-        part, lambda given: f"{unit}({', '.join([*given, *whole])})", made.local.__getitem__
-    )
-    sources = [made.local[source] for source in dict.fromkeys(part.elements.values())]
-    parameters = [f"{one}: any" for one in (*sources, *whole)]
+    folded, result = made.fan_of_calls(part)
+    parameters = [f"{one}: any" for one in (*made.iterated(part), *made.alike(part))]
     return [
         Bracket(f"async function {name}(", parameters, "): Promise<any> {"),
-        deeper(*folded, laid("return ", result)),
+        deeper(*folded, made.returned(result)),
         "}",
     ]
 
@@ -76,7 +65,7 @@ def _entrypoint(made: TypeScriptProgram, calls: dict[str, str]) -> Block:
         *kind,
         "",
         'export const workflow = entrypoint("workflow", async (inputs: Inputs) => {',
-        deeper(*read, *steps, laid("return ", Bracket("{", results, "}", " "))),
+        deeper(*read, *steps, made.returned(Bracket("{", results, "}", " "))),
         f"}}){limit};",
     ]
 
@@ -86,12 +75,10 @@ def _pair(own_key: str, value: str) -> str:
 
 
 def _level(made: TypeScriptProgram, parts: list[Part], calls: dict[str, str]) -> Block:
-    called: list[Code] = [_called(made, part, calls[part.name]) for part in parts]
+    called = [_called(made, part, calls[part.name]) for part in parts]
     names = [made.local[part.name] for part in parts]
     if len(parts) == 1:
-        (call,) = called
-        assert isinstance(call, Bracket)
-        return [laid(f"const {names[0]} = await ", call)]
+        return [laid(f"const {names[0]} = await ", called[0])]
     opening = f"const [{', '.join(names)}] = await Promise.all(["
     if len(STEP + opening) <= WIDTH_CHARACTERS:
         return [Bracket(opening, called, "]);")]
@@ -100,10 +87,8 @@ def _level(made: TypeScriptProgram, parts: list[Part], calls: dict[str, str]) ->
 
 
 def _called(made: TypeScriptProgram, part: Part, name: str) -> Bracket:
-    sources = [made.local[source] for source in dict.fromkeys(part.elements.values())]
-    given = [*sources, *(made.local[one] for one in part.inputs)]
+    given = [*made.iterated(part), *(made.local[one] for one in part.inputs)]
     if part.optional:
-        made.helpers.add("given")
         names = ", ".join(ts_string(one) for one in part.optional)
-        given.append(f"given(inputs, [{names}])")
+        given.append(made.helped("given", f"inputs, [{names}]"))
     return Bracket(f"{name}(", given, ")")

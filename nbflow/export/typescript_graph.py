@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
 from nbflow.export.program import Part, Program
 from nbflow.export.quoting import ts_string
-from nbflow.export.typescript import TypeScriptProgram, key, laid, type_of
+from nbflow.export.typescript import TypeScriptProgram, key
 
 _LONGEST_CHAIN = 30
 """How many nodes a chain of calls may add: at 50, TypeScript finds the type too deep."""
@@ -20,7 +19,7 @@ _USUAL_LIMIT = 20
 def typescript_graph(program: Program) -> str:
     """The source of a `StateGraph` that does what the program does."""
     made = TypeScriptProgram(program)
-    body: list[Any] = [*_state(made)]
+    body = [*_state(made)]
     for part in program.parts:
         body += ["", *_node(made, part)]
     body += ["", *_graph(made)]
@@ -28,8 +27,8 @@ def typescript_graph(program: Program) -> str:
 
 
 def _state(made: TypeScriptProgram) -> Block:
-    types = dict.fromkeys(made.keys, "any")
-    types |= {part.name: type_of(part) for part in made.program.parts}
+    types = dict.fromkeys(made.keys, made.types.anything)
+    types |= {part.name: made.type_of(part) for part in made.program.parts}
     fields = [f"{key(made.keys[name])}: Annotation<{kind}>()," for name, kind in types.items()]
     return ["const State = Annotation.Root({", deeper(*fields), "});"]
 
@@ -42,16 +41,14 @@ def _node(made: TypeScriptProgram, part: Part) -> Block:
     head = f"async function {made.node[part.name]}(state: typeof State.State) {{"
     rest = []
     if part.optional:
-        made.helpers.add("given")
         names = ", ".join(ts_string(name) for name in part.optional)
-        rest = [f"const rest = given(state, [{names}]);"]
-    if not part.fans_out:
+        rest = [f"const rest = {made.helped('given', f'state, [{names}]')};"]
+    if part.fans_out:
+        folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", made.value)
+        statements: Block = [*_sample(made, part, ref), *folded]
+    else:
         statements, result = made.work(part, ref)
-        returned = laid("return ", _keyed(own_key, result))
-        return [head, deeper(*rest, *statements, returned), "}"]
-    folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", made.value)
-    returned = laid("return ", _keyed(own_key, result))
-    return [head, deeper(*rest, *_sample(made, part, ref), *folded, returned), "}"]
+    return [head, deeper(*rest, *statements, made.returned(_keyed(own_key, result))), "}"]
 
 
 def _sample(made: TypeScriptProgram, part: Part, ref: Callable[[str], str]) -> Block:
@@ -69,12 +66,8 @@ def _sample(made: TypeScriptProgram, part: Part, ref: Callable[[str], str]) -> B
 
 
 def _keyed(own_key: str, result: Code) -> Code:
-    if isinstance(result, str) and result == own_key:
-        return f"{{ {own_key} }}"
-    if isinstance(result, Bracket):
-        inside = Bracket(f"{own_key}: {result.opening}", result.items, result.closing, result.space)
-        return Bracket("{", [inside], "}", " ")
-    return f"{{ {own_key}: {result} }}"
+    item = own_key if result == own_key else prefixed(f"{own_key}: ", result)
+    return Bracket("{", [item], "}", " ")
 
 
 def _graph(made: TypeScriptProgram) -> Block:

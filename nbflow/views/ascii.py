@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from nbflow.views.layers import Layers, Link, Point, layers
-from nbflow.views.words import clean_name
+from nbflow.views.words import clean_name, cut
 
 if TYPE_CHECKING:
     from nbflow.views.drawn import DrawnGraph, Edge
@@ -44,10 +44,8 @@ def drawing(drawn: DrawnGraph) -> str:
 
 
 def _named(drawn: DrawnGraph, id_: str) -> str:
-    name = clean_name(
-        id_ if drawn.nodes[id_].name == id_.rpartition(":")[2] else drawn.nodes[id_].name
-    )
-    name = name if len(name) <= NAME_MOST else name[: NAME_MOST - 1] + "…"
+    name = drawn.nodes[id_].name
+    name = cut(clean_name(id_ if name == id_.rpartition(":")[2] else name), NAME_MOST)
     return f"[{name}]" if id_ in drawn.subgraphs else name
 
 

@@ -12,6 +12,10 @@ from nbflow.views.markdown import Rendered, render
 from nbflow.views.members import group_blocks
 from nbflow.views.model import PaneView
 from nbflow.views.outputs import TEXT_MOST, bundle_html, error_html, output_blocks
+from nbflow.views.words import cut
+
+SOURCE_MOST = 140
+"""Characters that are shown of the prompt of a node that waits."""
 
 
 def blocks(pane: PaneView, result: Rendered | None = None, *, most: int = TEXT_MOST) -> list[str]:
@@ -85,8 +89,7 @@ def _note(pane: PaneView) -> str:
         case State.DONE:
             return muted("no text")
         case State.QUEUED if pane.kind != "python" and pane.source:
-            preview = " ".join(pane.source.split())
-            return muted(preview if len(preview) <= 140 else preview[:139] + "…")  # noqa: PLR2004
+            return muted(cut(" ".join(pane.source.split()), SOURCE_MOST))
         case _:
             return ""
 

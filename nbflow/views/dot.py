@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import graphviz
 
-from nbflow.views.graph import INK, Box, Graph
+from nbflow.views.graph import Box, Graph
+from nbflow.views.ink import FONT, MUTED
 from nbflow.views.words import GLYPHS
 
-FONT = "Helvetica,Arial,sans-serif"
 _MANY = 30
 """What still fits a screen at full size."""
 
@@ -34,13 +34,13 @@ def dot(drawn: Graph) -> str:
             "shape": "box",
             "style": "rounded,filled",
             "fillcolor": "white",
-            "color": INK,
+            "color": MUTED,
             "fontname": FONT,
             "fontsize": "10" if small else "12",
             "height": "0.26" if small else "0.36",
             "margin": "0.12,0.03",
         },
-        edge_attr={"color": INK, "arrowsize": "0.6"},
+        edge_attr={"color": MUTED, "arrowsize": "0.6"},
     )
     _fill(digraph, drawn, "")
     for tail, head in drawn.arrows:
@@ -62,20 +62,20 @@ def _fill(digraph: graphviz.Digraph, drawn: Graph, cluster: str) -> None:
     for key, one in drawn.clusters.items():
         if one.around == cluster:
             with digraph.subgraph(name=f"cluster_{key}") as inner:
-                inner.attr(label=_literal(one.label), labeljust="l", style="rounded,dotted")
-                inner.attr(color=INK, fontname=FONT, fontsize="10", fontcolor=INK)
+                inner.attr(label=literal(one.label), labeljust="l", style="rounded,dotted")
+                inner.attr(color=MUTED, fontname=FONT, fontsize="10", fontcolor=MUTED)
                 _fill(inner, drawn, key)
 
 
 def _add(digraph: graphviz.Digraph, box: Box) -> None:
     if box.is_value:
-        plain = {"shape": "plaintext", "style": "", "fontname": "monospace", "fontcolor": INK}
-        digraph.node(box.id, _literal(box.label), **plain)
+        plain = {"shape": "plaintext", "style": "", "fontname": "monospace", "fontcolor": MUTED}
+        digraph.node(box.id, literal(box.label), **plain)
         return
     widest = "888.8 s" if len(box.names) == 1 else "8888/8888"
-    first = _literal(f"{GLYPHS['running']} {box.label} {widest}")
+    first = literal(f"{GLYPHS['running']} {box.label} {widest}")
     note = box.says("888/888")
-    second = rf"\n{_literal(note)}" if note else ""
+    second = rf"\n{literal(note)}" if note else ""
     digraph.node(box.id, first + second, **({"margin": "0.12,0.06"} if note else {}))
 
 
@@ -110,6 +110,6 @@ def _parts(drawn: Graph) -> int:
     return len({id(members) for members in part.values()})
 
 
-def _literal(label: str) -> str:
+def literal(label: str) -> str:
     """A label of which Graphviz reads nothing as markup, escapes or character references."""
     return str(graphviz.escape(label.replace("&", "&amp;")))

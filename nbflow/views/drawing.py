@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from nbflow.core.record import RunRecord
 from nbflow.core.states import State
 from nbflow.views.dot import dot
-from nbflow.views.graph import INK, Box, Graph, graph
+from nbflow.views.graph import Box, Graph, graph
+from nbflow.views.ink import MUTED
 from nbflow.views.layout import svg_of
 from nbflow.views.model import census_of, node_ids
 from nbflow.views.progress import Progress, progress
@@ -24,7 +25,7 @@ _log = logging.getLogger(__name__)
 _SVG = "http://www.w3.org/2000/svg"
 
 BAKED = {
-    State.QUEUED: ("#f1f2f4", INK, "#1b1f24"),
+    State.QUEUED: ("#f1f2f4", MUTED, "#1b1f24"),
     State.RUNNING: ("#e1effe", "#2079de", "#0b2748"),
     State.DONE: ("#e3f5ea", "#228a56", "#0c2b1a"),
     State.FAILED: ("#fde7e5", "#d94439", "#4a120d"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from nbflow.views import ascii as ascii_art
 from nbflow.views import mermaid, picture
 from nbflow.views.mermaid import LINEAR
+from nbflow.views.nesting import innermost, prefixes
 from nbflow.views.words import clean_name, counted
 
 START = "__start__"
@@ -94,14 +95,14 @@ class DrawnGraph:
     def clusters(self) -> dict[str, str]:
         """The subgraphs that are drawn around nodes, each with the one around it, else with ""."""
         inner = {
-            prefix for id_ in self.nodes for prefix in _prefixes(id_) if prefix in self.subgraphs
+            prefix for id_ in self.nodes for prefix in prefixes(id_) if prefix in self.subgraphs
         }
-        return {one: _innermost(one, inner) for one in sorted(inner)}
+        return {one: innermost(one, inner) for one in sorted(inner)}
 
     def homes(self) -> dict[str, str]:
         """Of each node the innermost of the clusters that it is in, else ""."""
         inner = self.clusters().keys()
-        return {id_: id_ if id_ in inner else _innermost(id_, inner) for id_ in self.nodes}
+        return {id_: id_ if id_ in inner else innermost(id_, inner) for id_ in self.nodes}
 
     def label(self, edge: Edge) -> str:
         """What is written at an edge: its data, and that it takes `Send`s."""
@@ -239,15 +240,11 @@ class DrawnGraph:
         drawn = self.draw_svg()
         encoded = base64.b64encode(drawn.encode()).decode()
         shown["text/html"] = (
-            f'<img alt="{escape(self._told())}" src="data:image/svg+xml;base64,{encoded}"'
+            f'<img alt="{escape(picture.in_words(self))}" src="data:image/svg+xml;base64,{encoded}"'
             ' style="display:block;max-width:100%;height:auto">'
         )
         shown["image/svg+xml"] = drawn
         return shown
-
-    def _told(self) -> str:
-        names = ", ".join(clean_name(node.name) for node in self.nodes.values())
-        return f"graph of {counted(len(self.nodes), 'node')}: {names}"
 
     def __bool__(self) -> bool:
         return bool(self.nodes)
@@ -255,17 +252,6 @@ class DrawnGraph:
     def __repr__(self) -> str:
         nodes, edges = counted(len(self.nodes), "node"), counted(len(self.edges), "edge")
         return f"<DrawnGraph {self.name!r}: {nodes}, {edges}>"
-
-
-def _prefixes(id_: str) -> Iterator[str]:
-    """What stands before each colon of an id, the longest first."""
-    while ":" in id_:
-        id_ = id_.rpartition(":")[0]
-        yield id_
-
-
-def _innermost(id_: str, clusters: Collection[str]) -> str:
-    return next((prefix for prefix in _prefixes(id_) if prefix in clusters), "")
 
 
 def _node_json(node: Node) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from nbflow.core.record import CALLS, RunRecord
 from nbflow.views.model import ENTRYPOINT, node_ids, sources_of, wait_text
 from nbflow.views.nesting import SUBGRAPH, homes, ways
-from nbflow.views.words import clean_name
+from nbflow.views.words import clean_name, cut
 
 NODES_MOST = 100
 """From here on, nodes that read the same and feed the same are drawn as one box."""
@@ -23,7 +23,6 @@ NOTE_MOST = 36
 MARKED = frozenset({ENTRYPOINT, SUBGRAPH})
 """The kinds of nodes that their boxes name."""
 LEGEND = "dashed: taken or not, as the run decides"
-INK = "#727a86"
 NO_GRAPHVIZ = "No Graphviz was found to draw the graph; `nbflow doctor` says how to get one."
 
 
@@ -125,7 +124,8 @@ def _hidden(
 ) -> Iterator[tuple[str, str]]:
     """From those that nobody has read yet to what called them, while it has read none."""
     tails, heads = {tail for tail, _head in arrows}, {head for _tail, head in arrows}
-    callers = {box.id for box in boxes if _kind(record, box) == ENTRYPOINT} - heads
+    found = (box.id for box in boxes if _kind(record, box) == ENTRYPOINT)
+    callers = [caller for caller in found if caller not in heads]
     for box in boxes:
         if box.id not in tails and box.id not in callers:
             yield from ((box.id, caller) for caller in callers)
@@ -213,8 +213,7 @@ def shortened(name: str, most: int = LABEL_MOST) -> str:
         >>> shortened("a" * 40, 5), shortened("joke")
         ('aaaa…', 'joke')
     """
-    name = clean_name(name)
-    return name if len(name) <= most else name[: most - 1] + "…"
+    return cut(clean_name(name), most)
 
 
 def _value_label(name: str, value: str | None) -> str:

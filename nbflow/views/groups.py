@@ -7,7 +7,7 @@ HTML; names and texts in it are clean.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,7 +119,7 @@ def group_view(record: RunRecord, group: GroupRecord, census: Census, now: float
     listed = _listed(group, members)
     outcome = group.outcome
     tally = outcome.get("tally", ())
-    scores = {clean_name(str(of)): float(score) for of, score in _pairs(outcome.get("scores"))}
+    scores = outcome.get("scores") or {}
     return GroupView(
         kind=group.kind,
         progress=progress_text(group, members),
@@ -133,7 +133,7 @@ def group_view(record: RunRecord, group: GroupRecord, census: Census, now: float
         agreement=outcome.get("agreement"),
         dissenters=tuple(outcome.get("dissenters", ())),
         saved=outcome.get("saved", 0),
-        scores=scores,
+        scores={clean_name(str(of)): float(score) for of, score in scores.items()},
         winner=clean_name(outcome["winner"]) if "winner" in outcome else None,
     )
 
@@ -183,6 +183,21 @@ def size_of(group: GroupRecord, members: Members) -> int | None:
     return group.size
 
 
+def label_of(group: GroupRecord, member: str) -> str:
+    """What names a member among its siblings.
+
+    Example:
+        >>> label_of(GroupRecord("a", "a", State.RUNNING), "a[7]")
+        '7'
+    """
+    return clean_name(member[len(group.id) + 1 : -1]) or "0"  # the first call has no number
+
+
+def member_of(record: RunRecord, member: str) -> TaskRecord | GroupRecord:
+    """A member of a group by its id."""
+    return record.tasks.get(member) or record.groups[member]
+
+
 def winner_of(record: RunRecord, group: GroupRecord) -> Life | None:
     """The member whose result is the group's, of a best of n or a vote that has one."""
     label = group.outcome.get("winner")
@@ -190,10 +205,6 @@ def winner_of(record: RunRecord, group: GroupRecord) -> Life | None:
         label = group.outcome["tally"][0]["samples"][0]
     key = f"{group.id}[{label}]"
     return record.tasks.get(key) or record.groups.get(key)
-
-
-def _pairs(scores: Any) -> Iterator[tuple[Any, Any]]:
-    yield from (scores or {}).items()
 
 
 def _listed(group: GroupRecord, members: Members) -> list[str]:
@@ -210,13 +221,13 @@ def _listed(group: GroupRecord, members: Members) -> list[str]:
 
 
 def _item(record: RunRecord, group: GroupRecord, member: str, now: float) -> ItemView:
-    life: TaskRecord | GroupRecord = record.tasks.get(member) or record.groups[member]
+    life = member_of(record, member)
     text = life.text
     if isinstance(life, GroupRecord) and not text:
-        text = f"{counted(len(life.members), 'task')}"
+        text = counted(len(life.members), "task")
     error = life.error
     return ItemView(
-        label=clean_name(member[len(group.id) + 1 : -1]) or "0",  # the first call has no number
+        label=label_of(group, member),
         state=life.state,
         text=clean(text),
         error=error and clean_error(error),

@@ -8,7 +8,9 @@ from __future__ import annotations
 from html import escape
 
 MUTED = "#727a86"
-"""A grey for lines, which can be seen on white and on near-black; likewise the next."""
+"""A grey for lines, which can be seen on white and on near-black; likewise `ALARM`."""
+FONT = "Helvetica,Arial,sans-serif"
+"""What Graphviz sets names in."""
 ALARM = "#d94439"
 FADED = "opacity:.75"
 """How a remark looks: no grey has enough contrast for text on both, but a part of the ink has."""

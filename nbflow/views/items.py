@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nbflow.core.record import GroupRecord, Life, RunRecord
+from nbflow.core.record import GroupRecord, RunRecord, TaskRecord
 from nbflow.core.states import State
-from nbflow.views.words import GLYPHS, clean, clean_name, first_line
+from nbflow.views.groups import label_of, member_of
+from nbflow.views.words import GLYPHS, clean, first_line
 
 ROWS_MOST = 200
 """Rows that are given at once."""
@@ -65,14 +66,14 @@ def items(record: RunRecord, node: str, query: Query) -> dict[str, Any]:
         `rows`: `task` (its id), `label`, `state`, `glyph`, `line`, `seconds` and `characters`.
     """
     group = record.groups.get(node)
-    lives = [] if group is None else [_life(record, member) for member in group.members]
+    lives = [] if group is None else [member_of(record, member) for member in group.members]
     counts = Counter(str(life.state) for life in lives)
     found = [life for life in lives if _is_wanted(life, query)]
     match query.sort:
         case "time":
             found.sort(key=lambda life: -(life.elapsed(record.now) or 0.0))
         case "length":
-            found.sort(key=lambda life: -len(_text(life)))
+            found.sort(key=lambda life: -len(life.text))
     rows = found[query.start : query.start + query.count]
     return {
         "total": len(found),
@@ -82,11 +83,7 @@ def items(record: RunRecord, node: str, query: Query) -> dict[str, Any]:
     }
 
 
-def _life(record: RunRecord, member: str) -> Life:
-    return record.tasks.get(member) or record.groups[member]
-
-
-def _is_wanted(life: Life, query: Query) -> bool:
+def _is_wanted(life: TaskRecord | GroupRecord, query: Query) -> bool:
     if query.state and life.state != query.state:
         return False
     if not query.search:
@@ -94,25 +91,21 @@ def _is_wanted(life: Life, query: Query) -> bool:
     return query.search.casefold() in f"{life.id} {_said(life)}".casefold()
 
 
-def _text(life: Life) -> str:
-    return str(getattr(life, "text", ""))
-
-
-def _said(life: Life) -> str:
+def _said(life: TaskRecord | GroupRecord) -> str:
     if life.error is not None and life.state is not State.DONE:
         return f"{life.error.type}: {life.error.message}"
-    return _text(life)
+    return life.text
 
 
-def _row(life: Life, group: GroupRecord, now: float) -> dict[str, Any]:
+def _row(life: TaskRecord | GroupRecord, group: GroupRecord, now: float) -> dict[str, Any]:
     return {
         "task": life.id,
-        "label": clean_name(life.id[len(group.id) + 1 : -1]) or "0",
+        "label": label_of(group, life.id),
         "state": str(life.state),
         "glyph": GLYPHS[life.state],
         "line": first_line(_said(life), 160),
         "seconds": life.elapsed(now),
-        "characters": len(_text(life)),
+        "characters": len(life.text),
     }
 
 
@@ -125,10 +118,10 @@ def whole_text(record: RunRecord, task: str) -> str:
 
     Of a group it is what its tasks said, one after the other.
     """
-    life: Life | None = record.tasks.get(task) or record.groups.get(task)
+    life = record.tasks.get(task) or record.groups.get(task)
     if life is None:
         return ""
     said = _said(life)
     if isinstance(life, GroupRecord) and not said:
-        said = "\n\n".join(_said(_life(record, member)) for member in life.members)
+        said = "\n\n".join(_said(member_of(record, member)) for member in life.members)
     return clean(said[:TEXT_MOST])

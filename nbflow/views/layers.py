@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from nbflow.writing.paths import back_edges, order
+
 SWEEPS = 4
 """How often the rows are ordered, down and up."""
 
@@ -54,15 +56,8 @@ def layers(nodes: Sequence[Hashable], edges: Iterable[tuple[Hashable, Hashable, 
         >>> found.rows
         [['a'], ['b'], ['c']]
     """
-    given = [edge for edge in edges if edge[0] != edge[1]]
-    circular = _closing(nodes, given)
-    down = dict.fromkeys(
-        Link(target, source, dashed, True)
-        if (source, target) in circular
-        else Link(source, target, dashed, False)
-        for source, target, dashed in given
-    )
-    row_of = _row_of(nodes, [(edge.upper, edge.lower) for edge in down])
+    down = _turned(nodes, [edge for edge in edges if edge[0] != edge[1]])
+    row_of = _row_of(nodes, down)
     rows: list[list[Hashable]] = [[] for _ in range(max(row_of.values(), default=-1) + 1)]
     for node in nodes:
         rows[row_of[node]].append(node)
@@ -89,55 +84,43 @@ def _way(edge: Link, row_of: Mapping[Hashable, int]) -> Iterator[tuple[int, Link
     yield last - 1, edge._replace(upper=at)
 
 
-def _closing(
+def _turned(
     nodes: Sequence[Hashable], edges: Sequence[tuple[Hashable, Hashable, bool]]
-) -> set[tuple[Hashable, Hashable]]:
-    """The edges that lead back to where a walk came from, first nodes first."""
-    targets: dict[Hashable, list[Hashable]] = {node: [] for node in nodes}
-    entered: set[Hashable] = set()
-    for source, target, _dashed in edges:
-        targets[source].append(target)
-        entered.add(target)
-    found: set[tuple[Hashable, Hashable]] = set()
-    seen: set[Hashable] = set()
-    for start in [*(node for node in nodes if node not in entered), *nodes]:
-        if start in seen:
-            continue
-        seen.add(start)
-        path, on_path = [(start, iter(targets[start]))], {start}
-        while path:
-            node, rest = path[-1]
-            target = next(rest, None)
-            if target is None:
-                path.pop()
-                on_path.discard(node)
-            elif target in on_path:
-                found.add((node, target))
-            elif target not in seen:
-                seen.add(target)
-                on_path.add(target)
-                path.append((target, iter(targets[target])))
-    return found
+) -> list[Link]:
+    """The edges, with those turned around that lead back in a walk from the first nodes."""
+    entered = {target for _source, target, _dashed in edges}
+    walk = sorted(nodes, key=lambda node: node in entered)
+    number = {node: at for at, node in enumerate(walk)}
+    targets = _targets(number, ((source, target) for source, target, _dashed in edges))
+    circular = back_edges(targets, 0) if walk else set()
+    down = dict.fromkeys(
+        Link(target, source, dashed, True)
+        if (number[source], number[target]) in circular
+        else Link(source, target, dashed, False)
+        for source, target, dashed in edges
+    )
+    return list(down)
 
 
-def _row_of(
-    nodes: Sequence[Hashable], edges: Sequence[tuple[Hashable, Hashable]]
-) -> dict[Hashable, int]:
+def _row_of(nodes: Sequence[Hashable], down: Iterable[Link]) -> dict[Hashable, int]:
     """The length of the longest way to each node, of a graph without circles."""
-    row = dict.fromkeys(nodes, 0)
-    targets: dict[Hashable, list[Hashable]] = {node: [] for node in nodes}
-    missing = dict.fromkeys(nodes, 0)
-    for source, target in edges:
-        targets[source].append(target)
-        missing[target] += 1
-    ready = [node for node in nodes if not missing[node]]
-    for node in ready:
+    number = {node: at for at, node in enumerate(nodes)}
+    targets = _targets(number, ((edge.upper, edge.lower) for edge in down))
+    row = [0] * len(nodes)
+    for node in order(targets):
         for target in targets[node]:
             row[target] = max(row[target], row[node] + 1)
-            missing[target] -= 1
-            if not missing[target]:
-                ready.append(target)
-    return row
+    return dict(zip(nodes, row, strict=True))
+
+
+def _targets(
+    number: Mapping[Hashable, int], edges: Iterable[tuple[Hashable, Hashable]]
+) -> list[list[int]]:
+    """For each node by its number, those that it leads to."""
+    targets: list[list[int]] = [[] for _ in number]
+    for source, target in edges:
+        targets[number[source]].append(number[target])
+    return targets
 
 
 def _order(rows: list[list[Hashable]], links: Sequence[Iterable[Link]]) -> None:

@@ -6,7 +6,7 @@ comes after the last, for it ends when they have. Knows the record; knows nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from nbflow.core.record import RunRecord
@@ -36,15 +36,22 @@ def homes(record: RunRecord) -> dict[str, str]:
     graphs = {node.name for node in record.nodes.values() if node.kind == SUBGRAPH}
     if not graphs:
         return {}
-    found = {}
-    for name in record.nodes:
-        home = next((prefix for prefix in _prefixes(name) if prefix in graphs), None)
-        if home is not None:
-            found[name] = home
-    return found
+    found = {name: innermost(name, graphs) for name in record.nodes}
+    return {name: home for name, home in found.items() if home}
 
 
-def _prefixes(name: str) -> Iterator[str]:
+def innermost(name: str, graphs: Collection[str]) -> str:
+    """The innermost of some graphs that a node is inside; empty if it is in none.
+
+    Example:
+        >>> innermost("outer:inner:joke", {"outer", "outer:inner"})
+        'outer:inner'
+    """
+    return next((prefix for prefix in prefixes(name) if prefix in graphs), "")
+
+
+def prefixes(name: str) -> Iterator[str]:
+    """What stands before each colon of a name, the longest first."""
     while ":" in name:
         name = name.rpartition(":")[0]
         yield name

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from nbflow.core.record import GroupRecord, NodeInfo, RunRecord
 from nbflow.core.topology import Topology
 from nbflow.views.drawn import END, START, DrawnGraph, Edge, Node
+from nbflow.views.model import shown_order, sources_of
+from nbflow.views.nesting import SUBGRAPH
 
 if TYPE_CHECKING:
     from nbflow.writing.graph import CompiledStateGraph
@@ -139,14 +141,11 @@ def graph_of_record(record: RunRecord) -> DrawnGraph:
         >>> graph_of_record(RunRecord(name="cats", nodes={"joke": joke}))
         <DrawnGraph 'cats': 3 nodes, 2 edges>
     """
-    infos = sorted(record.nodes.values(), key=lambda info: info.kind == "entrypoint")
+    infos = [record.nodes[name] for name in shown_order(record)]
     nodes = [_described(info, record.life(info.name)) for info in infos]
-    inputs = {
-        info.name: [one for one in dict.fromkeys(info.inputs) if one in record.nodes]
-        for info in infos
-    }
+    inputs = {info.name: sources_of(record, info) for info in infos}
     perhaps = {info.name: info.perhaps for info in infos}
-    subgraphs = [info.name for info in infos if info.kind == "subgraph"]
+    subgraphs = [info.name for info in infos if info.kind == SUBGRAPH]
     return graph_of_parts(nodes, _between(inputs, perhaps), name=record.name, subgraphs=subgraphs)
 
 

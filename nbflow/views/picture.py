@@ -13,19 +13,18 @@ from typing import TYPE_CHECKING
 import graphviz
 
 from nbflow.errors import NbflowError
+from nbflow.views.dot import literal
+from nbflow.views.ink import FONT, MUTED
 from nbflow.views.layout import graphviz_executable, png_of, svg_of
-from nbflow.views.words import clean_name, counted
+from nbflow.views.words import clean_name, counted, cut
 
 if TYPE_CHECKING:
     from nbflow.views.drawn import DrawnGraph, Edge, Node
 
 LABEL_MOST = 60
 """Characters of a name, or of what is written at an edge, that a picture shows."""
-INK = "#727a86"
-"""Lines and words on the page itself: a grey that can be read on white and on near-black."""
 _TEXT = "#1b1f24"
 _LINE = "#9370db"
-_FONT = "Helvetica,Arial,sans-serif"
 _COLOUR = re.compile(r"!?(#?[A-Za-z0-9]{1,30})")
 _FILL = re.compile(r"(?:^|,)\s*fill\s*:\s*(#?[A-Za-z0-9]{1,30})")
 _SVG = "http://www.w3.org/2000/svg"
@@ -58,9 +57,14 @@ def svg(drawn: DrawnGraph, styles: Mapping[str, str]) -> str:
     for side in ("width", "height"):
         root.set(side, root.get(side, "").removesuffix("pt"))
     root.set("role", "img")
-    names = ", ".join(clean_name(node.name) for node in drawn.nodes.values())
-    root.set("aria-label", f"graph of {counted(len(drawn.nodes), 'node')}: {names}")
+    root.set("aria-label", in_words(drawn))
     return ET.tostring(root, encoding="unicode")
+
+
+def in_words(drawn: DrawnGraph) -> str:
+    """What the picture is of, for those who don't see it."""
+    names = ", ".join(clean_name(node.name) for node in drawn.nodes.values())
+    return f"graph of {counted(len(drawn.nodes), 'node')}: {names}"
 
 
 def png(
@@ -122,27 +126,27 @@ def dot(
             "nodesep": "0.3",
             "ranksep": "0.4",
             "pad": f"{max(0, padding) / _DOTS_PER_INCH:.3f}",
-            "fontname": font or _FONT,
+            "fontname": font or FONT,
             "fontsize": "11",
-            "fontcolor": INK,
+            "fontcolor": MUTED,
         },
         node_attr={
             "shape": "box",
             "style": "rounded,filled",
             "fillcolor": _fill(styles.get("default", "")),
             "color": _LINE,
-            "fontname": font or _FONT,
+            "fontname": font or FONT,
             "fontcolor": _TEXT,
             "fontsize": "12",
             "height": "0.4",
             "margin": "0.16,0.06",
         },
         edge_attr={
-            "color": INK,
+            "color": MUTED,
             "arrowsize": "0.7",
-            "fontname": font or _FONT,
+            "fontname": font or FONT,
             "fontsize": "10",
-            "fontcolor": INK,
+            "fontcolor": MUTED,
         },
     )
     ids = {id_: f"n{number}" for number, id_ in enumerate(drawn.nodes)}
@@ -163,7 +167,7 @@ def _fill_cluster(
     first, last = drawn.first_node(), drawn.last_node()
     for id_, node in drawn.nodes.items():
         if homes[id_] == cluster:
-            look = _look(drawn, node)
+            look = {"peripheries": "2"} if id_ in drawn.subgraphs else {}
             if last is not None and id_ == last.id:
                 look |= {"fillcolor": _fill(styles.get("last", "")), "height": "0.3"}
             elif first is not None and id_ == first.id:
@@ -172,19 +176,15 @@ def _fill_cluster(
     for number, (one, around) in enumerate(clusters.items()):
         if around == cluster:
             with digraph.subgraph(name=f"cluster_{number}") as inner:
-                inner.attr(label=_literal(one.rpartition(":")[2]), style="rounded", color=INK)
+                inner.attr(label=_literal(one.rpartition(":")[2]), style="rounded", color=MUTED)
                 _fill_cluster(inner, drawn, ids, styles, one)
-
-
-def _look(drawn: DrawnGraph, node: Node) -> dict[str, str]:
-    return {"peripheries": "2"} if node.id in drawn.subgraphs else {}
 
 
 def _first_look(styles: Mapping[str, str]) -> dict[str, str]:
     fill = _fill(styles.get("first", ""))
     return {
         "fillcolor": fill,
-        "fontcolor": INK if fill == "transparent" else _TEXT,
+        "fontcolor": MUTED if fill == "transparent" else _TEXT,
         "height": "0.3",
     }
 
@@ -200,9 +200,7 @@ def _edge_look(drawn: DrawnGraph, edge: Edge) -> dict[str, str]:
 
 def _label(node: Node) -> str:
     said = [
-        f"{key} = {value}"
-        if not isinstance(value, list)
-        else f"{key} = {', '.join(map(str, value))}"
+        f"{key} = {', '.join(map(str, value)) if isinstance(value, list) else value}"
         for key, value in (node.metadata or {}).items()
         if isinstance(value, (str, int, float, bool, list))
     ]
@@ -210,10 +208,7 @@ def _label(node: Node) -> str:
 
 
 def _literal(text: str) -> str:
-    """A label of which Graphviz reads nothing as markup, escapes or character references."""
-    text = clean_name(text)
-    text = text if len(text) <= LABEL_MOST else text[: LABEL_MOST - 1] + "…"
-    return str(graphviz.escape(text.replace("&", "&amp;")))
+    return literal(cut(clean_name(text), LABEL_MOST))
 
 
 def _fill(style: str) -> str:

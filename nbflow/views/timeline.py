@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from nbflow.core.record import GroupRecord, Life, RunRecord, TaskRecord
 from nbflow.core.states import RunState, State
+from nbflow.views.groups import label_of, member_of
 from nbflow.views.model import node_ids, shown_order, state_of
 from nbflow.views.words import GLYPHS, clean_name, counted, first_line, seconds_text
 
@@ -189,22 +190,20 @@ def _row(record: RunRecord, name: str, key: str, critical: bool, *, is_over: boo
     members: tuple[Row, ...] = ()
     if isinstance(life, GroupRecord):
         chosen = _members_of(record, life, is_over=is_over)
-        members = tuple(_row_of(key, clean_name(name), _label(one, life), one) for one in chosen)
+        members = tuple(
+            _row_of(key, clean_name(name), label_of(life, one.id), one) for one in chosen
+        )
     return _row_of(key, clean_name(name), clean_name(name), life, critical, members)
 
 
 def _members_of(record: RunRecord, group: GroupRecord, *, is_over: bool) -> list[Life]:
     """Those that failed, those that took longest, and the first, in their order."""
     ids = group.members if is_over else group.members[:SEARCHED_MOST]
-    lives = [record.tasks.get(one) or record.groups[one] for one in ids]
+    lives = [member_of(record, one) for one in ids]
     failed = [life for life in lives if life.state is State.FAILED][: MEMBERS_MOST // 2]
     longest = _longest(lives, record.now, MEMBERS_MOST)
     chosen = [*{life.id: None for life in [*failed, *longest]}][:MEMBERS_MOST]
     return [life for life in lives if life.id in chosen]
-
-
-def _label(life: Life, group: GroupRecord) -> str:
-    return clean_name(life.id[len(group.id) + 1 : -1]) or "0"  # the first call has no number
 
 
 def _row_of(  # noqa: PLR0917 - what a row is made of

@@ -73,6 +73,16 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def cut(text: str, most: int) -> str:
+    """A text of at most so many characters.
+
+    Example:
+        >>> cut("joke", 4), cut("jokes", 4)
+        ('joke', 'jok…')
+    """
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def first_line(text: str, most: int = 200) -> str:
     r"""The first line of a text that says something, clean and on one line.
 
@@ -81,8 +91,7 @@ def first_line(text: str, most: int = 200) -> str:
         ('cats', 'ab…')
     """
     line = text[:20_000].strip().partition("\n")[0].strip()
-    line = clean_name(line)
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return cut(clean_name(line), most)
 
 
 def last_line(text: str, most: int = 200) -> str:

@@ -43,7 +43,9 @@ async def test_what_failed_and_what_depends_on_it_runs_again_and_the_rest_is_kep
     assert again.id != first.id
 
 
-async def test_only_the_elements_that_failed_run_again(start):
+@pytest.fixture
+async def with_a_failed_element(start):
+    """A run one of whose elements failed, and won't any more, and what has been called."""
     called = []
     broken = {1}
 
@@ -56,6 +58,11 @@ async def test_only_the_elements_that_failed_run_again(start):
     each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
     first = await start(each, values={"ns": [0, 1, 2]}, on_error=OnError.KEEP)
     broken.clear()
+    return first, called
+
+
+async def test_only_the_elements_that_failed_run_again(with_a_failed_element):
+    first, called = with_a_failed_element
     again = await first.aretry()
     assert again["step"] == [0, 10, 20]
     assert called == [0, 1, 2, 1]
@@ -163,19 +170,8 @@ async def test_a_branch_that_had_its_result_can_run_again_alone(start):
     assert not again.record.tasks["two"].reused
 
 
-async def test_of_one_branch_too_only_the_elements_that_failed_run_again(start):
-    called = []
-    broken = {1}
-
-    async def step(n):
-        called.append(n)
-        if n in broken:
-            raise ValueError
-        return 10 * n
-
-    each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
-    first = await start(each, values={"ns": [0, 1, 2]}, on_error=OnError.KEEP)
-    broken.clear()
+async def test_of_one_branch_too_only_the_elements_that_failed_run_again(with_a_failed_element):
+    first, called = with_a_failed_element
     called.clear()
     assert (await first.again("step").start())["step"] == [0, 10, 20]
     assert called == [1]

@@ -69,29 +69,24 @@ async def test_finally_blocks_run_exactly_once_and_async_cleanup_is_awaited(star
             await asyncio.sleep(0.001)
             cleaned.append("branch")
 
-    async def stream():
-        try:
-            while True:
-                yield "x"
+    def endless(name):
+        async def stream():
+            try:
+                while True:
+                    yield "x"
+                    await asyncio.sleep(0.001)
+            finally:
                 await asyncio.sleep(0.001)
-        finally:
-            await asyncio.sleep(0.001)
-            cleaned.append("stream")
+                cleaned.append(name)
 
-    async def elements():
-        try:
-            while True:
-                yield 1
-                await asyncio.sleep(0.001)
-        finally:
-            await asyncio.sleep(0.001)
-            cleaned.append("elements")
+        return stream
 
     async def step(n):
         await asyncio.sleep(60)
 
     each = node(step, "ns", fan_out=(Each({"n": "ns"}),))
-    run = start(node(branch), node(stream), each, values={"ns": elements()})
+    elements = endless("elements")()
+    run = start(node(branch), node(endless("stream")), each, values={"ns": elements})
     async for event in run.events():
         if event.task == "step[1]":
             run.cancel()

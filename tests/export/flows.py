@@ -215,10 +215,8 @@ async def expected(case: Case) -> dict[str, Any]:
     return run.results
 
 
-def forms(language: str) -> list[tuple[str, str, str]]:
-    """Every case in both forms: its name, the target, and the name of what is run."""
-    both = (
-        (f"langgraph-{language}-graph", "graph"),
-        (f"langgraph-{language}-functional", "workflow"),
-    )
-    return [(name, target, runs) for name in CASES for target, runs in both]
+RUNS = {"graph": "graph", "functional": "workflow"}
+"""The name of what is run, by the form of the program."""
+
+FORMS = [(name, form) for name in CASES for form in RUNS]
+"""Every case in both forms."""

@@ -16,15 +16,14 @@ from typing import Any
 
 import pytest
 
-from nbflow import Flow, ask, each, node, vote
+from nbflow import Flow, ask, best, each, node, vote
+from nbflow.errors import FlowError
 from nbflow.export import export
 from nbflow.export.names import state_keys
 from nbflow.writing.cell import parse
 
 from . import flows
-from .flows import CASES, call_model, expected, forms
-
-pytest.importorskip("langgraph", reason="the real langgraph isn't installed: extra [langgraph]")
+from .flows import CASES, FORMS, RUNS, call_model, expected
 
 
 def loaded(source: str) -> ModuleType:
@@ -34,25 +33,33 @@ def loaded(source: str) -> ModuleType:
     return module
 
 
-async def ran(flow: Flow, target: str, runs: str, inputs: dict[str, Any]) -> dict[str, Any]:
-    module = loaded(export(flow, target))
-    module.call_model = call_model
-    found: dict[str, Any] = await getattr(module, runs).ainvoke(inputs)
+async def ran(
+    flow: Flow, form: str, inputs: dict[str, Any], model: Any = call_model, **names: Any
+) -> dict[str, Any]:
+    """What an exported program returns that asks a model, and has other names set from outside."""
+    module = loaded(export(flow, f"langgraph-python-{form}"))
+    vars(module).update(names, call_model=model)
+    found: dict[str, Any] = await getattr(module, RUNS[form]).ainvoke(inputs)
     return found
 
 
-@pytest.mark.parametrize(("name", "target", "runs"), forms("python"))
-async def test_an_exported_program_returns_what_the_flow_does(name, target, runs):
+@pytest.fixture(params=RUNS)
+def form(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS)
+async def test_an_exported_program_returns_what_the_flow_does(name, form):
     case = CASES[name]
-    found = await ran(case.flow, target, runs, case.inputs)
+    found = await ran(case.flow, form, case.inputs)
     wanted = await expected(case)
     keys = state_keys([*case.inputs, *wanted])
     assert {one: found[keys[one]] for one in wanted} == wanted
 
 
-@pytest.mark.parametrize(("name", "target", "runs"), forms("python"))
-def test_exported_python_is_formatted(name, target, runs, tmp_path):
-    file = export(CASES[name].flow, target).save(tmp_path / "program.py")
+@pytest.mark.parametrize(("name", "form"), FORMS)
+def test_exported_python_is_formatted(name, form, tmp_path):
+    file = export(CASES[name].flow, f"langgraph-python-{form}").save(tmp_path / "program.py")
     assert ruff_diff(file) == ""
 
 
@@ -74,7 +81,6 @@ async def test_both_forms_stream_the_nodes_as_they_end():
     )
 
 
-@pytest.mark.parametrize("form", ["graph", "functional"])
 async def test_retries_are_kept(form):
     calls: list[str] = []
 
@@ -87,10 +93,7 @@ async def test_retries_are_kept(form):
     flow = Flow(
         ask("one", name="a", retries=1), each(x="xs")(ask("{x}", name="b", retries=1))
     ).options(model=flows.StandIn("m"))
-    module = loaded(export(flow, f"langgraph-python-{form}"))
-    module.call_model = flaky
-    module.asyncio = _Hurried()
-    found = await getattr(module, _runs(form)).ainvoke({"xs": ["p", "q"]})
+    found = await ran(flow, form, {"xs": ["p", "q"]}, flaky, asyncio=_Hurried())
     assert (found["a"], found["b"], len(calls)) == ("one", ["p", "q"], 6)
 
 
@@ -104,7 +107,6 @@ class _Hurried:
         return None
 
 
-@pytest.mark.parametrize("form", ["graph", "functional"])
 async def test_a_timeout_is_kept(form):
     async def stuck(prompt: str, model: Any, settings: Any) -> str:
         await asyncio.Event().wait()
@@ -114,17 +116,10 @@ async def test_a_timeout_is_kept(form):
         Flow(ask("one", name="a", timeout=0.01)),
         Flow(vote(2)(ask("one", name="a", timeout=0.01))),
     ):
-        module = loaded(export(flow, f"langgraph-python-{form}"))
-        module.call_model = stuck
         with pytest.raises(Exception, match=r"(?i)timed? ?out|every sample failed"):
-            await getattr(module, _runs(form)).ainvoke({})
+            await ran(flow, form, {}, stuck)
 
 
-def _runs(form: str) -> str:
-    return "graph" if form == "graph" else "workflow"
-
-
-@pytest.mark.parametrize("form", ["graph", "functional"])
 async def test_a_sample_that_fails_has_no_voice(form):
     async def sometimes(prompt: str, model: Any, settings: dict[str, Any]) -> str:
         if settings["seed"] % 2:
@@ -132,21 +127,16 @@ async def test_a_sample_that_fails_has_no_voice(form):
         return f"even {settings['seed'] // 4}"
 
     flow = Flow(vote(5)(ask("one", name="a", seed=2)))
-    module = loaded(export(flow, f"langgraph-python-{form}"))
-    module.call_model = sometimes
-    assert (await getattr(module, _runs(form)).ainvoke({}))["a"] == "even 1"
+    assert (await ran(flow, form, {}, sometimes))["a"] == "even 1"
 
 
-@pytest.mark.parametrize("form", ["graph", "functional"])
 async def test_what_should_agree_and_does_not_fails(form):
     async def own(prompt: str, model: Any, settings: dict[str, Any]) -> str:
         return str(settings["seed"])
 
     flow = Flow(vote(4, min_agreement=0.5)(ask("one", name="a", seed=2)))
-    module = loaded(export(flow, f"langgraph-python-{form}"))
-    module.call_model = own
     with pytest.raises(ValueError, match="no answer has 2 samples"):
-        await getattr(module, _runs(form)).ainvoke({})
+        await ran(flow, form, {}, own)
 
 
 def test_a_program_runs_from_the_command_line(tmp_path):
@@ -167,7 +157,7 @@ async def test_a_function_brings_what_it_uses():
     def used(topic, times=LIMIT):
         return [helper(topic) * times, math.sqrt(4), down(2.5), words["a"], MARK_AT_TOP]
 
-    found = await ran(Flow(used), "langgraph-python", "graph", {"topic": "cat"})
+    found = await ran(Flow(used), "graph", {"topic": "cat"})
     assert found["used"] == ["cbt" * 3, 2.0, 2, [1, 2], "!"]
 
 
@@ -185,6 +175,47 @@ def test_a_secret_is_read_from_the_environment_and_never_written():
     assert 'API_KEY = os.environ["API_KEY"]' in source
 
 
+@pytest.mark.parametrize(
+    "api_keys", [b"sk-12345", ["sk-12345"], {"a": "sk-12345"}, {"a": [{"token": "sk-12345"}]}]
+)
+def test_a_secret_that_is_no_text_is_refused(api_keys):
+    def asks(topic):
+        return topic, api_keys
+
+    with pytest.raises(FlowError, match="'asks' can't be exported.*'api_keys'"):
+        export(Flow(asks), "langgraph-python")
+
+
+async def test_functions_may_be_named_as_something_within_the_program(form):
+    def state(topic):
+        return f"state of {topic}"
+
+    def answer(state):
+        return f"answer to {state}"
+
+    def rest(answer, other=""):
+        return f"rest of {answer}{other}"
+
+    def score(text):
+        return -len(text)
+
+    def prompt(text):
+        return text[:1]
+
+    rated = best(2, score=score)(ask("a {topic}", name="rated", seed=1))
+    agreed = vote(2, key=prompt)(ask("b {topic}", name="agreed", seed=1))
+    flow = Flow(state, vote(3)(answer), rest, rated, agreed).options(model=flows.StandIn("m"))
+    wanted = (await flow.arun(topic="cats")).results
+    found = await ran(flow, form, {"topic": "cats"})
+    assert {name: found[name] for name in wanted} == wanted
+
+
+async def test_nodes_may_be_named_as_something_within_the_program(form):
+    names = ["found", *(f"a_name_that_is_rather_long_{n}" for n in range(4))]
+    flow = Flow(*(ask(name, name=name, template=True) for name in names))
+    assert await ran(flow, form, {}) == {name: name for name in names}
+
+
 async def test_decorators_of_others_stay_and_nbflows_go():
     @vote(1)
     @node(timeout=5)
@@ -195,10 +226,9 @@ async def test_decorators_of_others_stay_and_nbflows_go():
     source = export(Flow(cached), "langgraph-python")
     assert "@functools.lru_cache" in source
     assert "@vote" not in source
-    assert (await ran(Flow(cached), "langgraph-python", "graph", {"topic": "x"}))["cached"] == "xx"
+    assert (await ran(Flow(cached), "graph", {"topic": "x"}))["cached"] == "xx"
 
 
-@pytest.mark.parametrize("form", ["graph", "functional"])
 async def test_generators_give_their_text_or_their_list(form):
     def letters(topic):
         yield from topic
@@ -207,9 +237,7 @@ async def test_generators_give_their_text_or_their_list(form):
         for sign in topic:
             yield ord(sign)
 
-    found = await ran(
-        Flow(letters, numbers), f"langgraph-python-{form}", _runs(form), {"topic": "ab"}
-    )
+    found = await ran(Flow(letters, numbers), form, {"topic": "ab"})
     assert (found["letters"], found["numbers"]) == ("ab", [97, 98])
 
 
@@ -222,5 +250,5 @@ async def test_functions_of_a_cell_are_exported():
     cell = parse("x=4", body)
     exec(cell.statements, namespace)
     flow = cell.bind(namespace).flow
-    found = await ran(flow, "langgraph-python-functional", "workflow", {"x": 4, "ns": [1, 2]})
+    found = await ran(flow, "functional", {"x": 4, "ns": [1, 2]})
     assert (found["root"], found["twice"]) == (4.0, [4.0, 8.0])

@@ -7,7 +7,6 @@ import asyncio
 import json
 from types import ModuleType
 
-import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -68,7 +67,6 @@ BATCHES = settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.
 @settings(max_examples=60, deadline=None)
 @given(PROMPTS, TEXTS, st.sampled_from(["graph", "functional"]))
 def test_an_exported_template_is_filled_as_nbflow_fills_it(text, value, form):
-    pytest.importorskip("langgraph", reason="the real langgraph isn't installed")
     flow = Flow(ask(text, name="a", template=True), name=value)
     module = ModuleType("exported")
     code = compile(export(flow, f"langgraph-python-{form}"), "x.py", "exec", dont_inherit=True)

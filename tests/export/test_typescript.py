@@ -12,9 +12,7 @@ import pytest
 from nbflow.export import export
 from nbflow.export.names import state_keys
 
-from .flows import CASES, expected, forms
-
-FORMS = forms("typescript")
+from .flows import CASES, FORMS, RUNS, expected
 
 
 def tsx(folder: Path, *words: str) -> str:
@@ -27,8 +25,9 @@ def tsx(folder: Path, *words: str) -> str:
 @pytest.fixture(scope="session")
 def programs(node_folder: Path) -> Path:
     """The folder with every case in both forms as a program."""
-    for name, target, runs in FORMS:
-        export(CASES[name].flow, target).save(node_folder / "programs" / f"{name}-{runs}.ts")
+    for name, form in FORMS:
+        source = export(CASES[name].flow, f"langgraph-typescript-{form}")
+        source.save(node_folder / "programs" / f"{name}-{form}.ts")
     return node_folder
 
 
@@ -36,23 +35,23 @@ def programs(node_folder: Path) -> Path:
 def results(programs: Path) -> dict[str, Any]:
     """What each program returns."""
     cases = {
-        f"{name}-{runs}": {
-            "file": f"./programs/{name}-{runs}.ts",
-            "runs": runs,
+        f"{name}-{form}": {
+            "file": f"./programs/{name}-{form}.ts",
+            "runs": RUNS[form],
             "inputs": CASES[name].inputs,
         }
-        for name, _, runs in FORMS
+        for name, form in FORMS
     }
     (programs / "cases.json").write_text(json.dumps(cases))
     found: dict[str, Any] = json.loads(tsx(programs, "run.ts", "cases.json"))
     return found
 
 
-@pytest.mark.parametrize(("name", "target", "runs"), FORMS)
-async def test_an_exported_program_returns_what_the_flow_does(results, name, target, runs):
+@pytest.mark.parametrize(("name", "form"), FORMS)
+async def test_an_exported_program_returns_what_the_flow_does(results, name, form):
     wanted = await expected(CASES[name])
     keys = state_keys([*CASES[name].inputs, *wanted])
-    assert {one: results[f"{name}-{runs}"][keys[one]] for one in wanted} == wanted
+    assert {one: results[f"{name}-{form}"][keys[one]] for one in wanted} == wanted
 
 
 def test_exported_programs_pass_the_type_checker(programs):

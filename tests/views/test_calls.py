@@ -211,6 +211,15 @@ def test_an_entrypoint_that_has_read_nothing_yet_stands_behind_what_it_called():
     assert graph(told.record).hidden == ()
 
 
+def test_what_stands_behind_others_is_ordered_the_same_in_each_process():
+    told = Program()
+    for number in range(8):
+        told.node(f"work {number}", kind="entrypoint")
+    told.node("joke")
+    expected = tuple(("n8", f"n{number}") for number in range(8))
+    assert graph(told.record).hidden == expected
+
+
 @needs_graphviz
 def test_what_only_orders_isnt_drawn():
     told = Program()

@@ -27,6 +27,18 @@ def says(name: str, seconds: float = 0.0):
     return node
 
 
+def hangs(ended: list[str]):
+    """A node that takes long, and says when it is stopped."""
+
+    async def slow(state):
+        try:
+            await asyncio.sleep(100)
+        finally:
+            ended.append("slow")
+
+    return slow
+
+
 def leads(where: Any):
     """A path on the loop, for graphs that run on the virtual clock."""
 

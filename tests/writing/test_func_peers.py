@@ -94,6 +94,26 @@ def fails(x):
 @task
 async def afails(x):
     raise ValueError(f"no {x}")
+
+@task
+def after(seconds):
+    time.sleep(seconds)
+    return seconds
+
+@task
+async def aafter(seconds):
+    await asyncio.sleep(seconds)
+    return seconds
+
+@task
+def says(x):
+    get_stream_writer()({"half": x / 2})
+    return x
+
+@task
+async def asays(x):
+    get_stream_writer()({"half": x / 2})
+    return x
 """
 
 PROGRAMS = {
@@ -122,34 +142,19 @@ def flow(x):
     return nothing(x).result()
 """,
     "gather keeps the order of the calls": """
-@task
-async def after(seconds):
-    await asyncio.sleep(seconds)
-    return seconds
-
 @entrypoint()
 async def flow(x):
-    return await asyncio.gather(*(after(n / 100) for n in (4, 1, 7)))
+    return await asyncio.gather(*(aafter(n / 100) for n in (4, 1, 7)))
 """,
     "chunks come in the order in which tasks finish": """
-@task
-def after(seconds):
-    time.sleep(seconds)
-    return seconds
-
 @entrypoint()
 def flow(x):
     return [future.result() for future in [after(n / 100) for n in (4, 1, 7)]]
 """,
     "as_completed": """
-@task
-async def after(seconds):
-    await asyncio.sleep(seconds)
-    return seconds
-
 @entrypoint()
 async def flow(x):
-    return [await f for f in asyncio.as_completed([after(n / 100) for n in (4, 1, 7)])]
+    return [await f for f in asyncio.as_completed([aafter(n / 100) for n in (4, 1, 7)])]
 """,
     "tasks in tasks": """
 @task
@@ -256,25 +261,15 @@ def flow(x):
     return "there"
 """,
     "a stream writer": """
-@task
-def says(x):
-    get_stream_writer()({"half": x / 2})
-    return x
-
 @entrypoint()
 def flow(x):
     return says(x).result()
 """,
     "an async stream writer": """
-@task
-async def says(x):
-    get_stream_writer()({"half": x / 2})
-    return x
-
 @entrypoint()
 async def flow(x):
     get_stream_writer()("begins")
-    return await says(x)
+    return await asays(x)
 """,
     "what is given by name": """
 @task

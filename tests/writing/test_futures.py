@@ -16,6 +16,11 @@ from nbflow.writing.request import Request
 from tests.writing.test_func import adouble, combine, double, fails
 
 
+@task
+async def forever():
+    await asyncio.Event().wait()
+
+
 def called(function):
     """What a sync function of no arguments does in an entrypoint."""
     return entrypoint()(lambda _: function()).invoke(1)
@@ -116,10 +121,6 @@ async def test_failures_gathered_as_values_are_taken():
 
 
 def test_a_cancelled_future_cancels_its_call_and_nobody_needed_it():
-    @task
-    async def forever():
-        await asyncio.Event().wait()
-
     def flow():
         future = forever()
         assert future.cancel()
@@ -136,10 +137,6 @@ def test_a_cancelled_future_cancels_its_call_and_nobody_needed_it():
 
 
 async def test_a_wait_with_a_timeout_cancels_the_call():
-    @task
-    async def forever():
-        await asyncio.Event().wait()
-
     async def flow():
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(forever(), 0.001)
@@ -150,10 +147,6 @@ async def test_a_wait_with_a_timeout_cancels_the_call():
 
 
 def test_what_needs_a_cancelled_call_is_cancelled_too():
-    @task
-    async def forever():
-        await asyncio.Event().wait()
-
     def flow():
         first = forever()
         second = combine(first)

@@ -16,7 +16,7 @@ from nbflow.errors import (
 from nbflow.graph import START, StateGraph
 from nbflow.types import Command, RetryPolicy, TimeoutPolicy
 from tests.core.virtual import run_virtually
-from tests.writing.graphs import Plain, State, graph_of, says
+from tests.writing.graphs import Plain, State, graph_of, hangs, says
 
 
 def flaky(fails: int, error: type[Exception] = ConnectionError):
@@ -108,18 +108,11 @@ def test_the_exception_is_the_original():
 def test_a_failure_cancels_those_beside_it():
     stopped: list[str] = []
 
-    async def slow(state):
-        try:
-            await asyncio.sleep(100)
-        except asyncio.CancelledError:
-            stopped.append("slow")
-            raise
-
     async def bad(state):
         await asyncio.sleep(1)
         raise LookupError("mine")
 
-    builder = StateGraph(State).add_node(slow).add_node(bad)
+    builder = StateGraph(State).add_node(hangs(stopped)).add_node(bad)
     graph = builder.add_edge(START, "slow").add_edge(START, "bad").compile()
 
     async def run() -> float:
@@ -181,14 +174,7 @@ def test_a_run_may_be_cancelled_and_keeps_what_had_finished():
 
 def test_cancelling_the_caller_cancels_the_graph():
     ended: list[str] = []
-
-    async def slow(state):
-        try:
-            await asyncio.sleep(100)
-        finally:
-            ended.append("slow")
-
-    graph = StateGraph(State).add_node(slow).add_edge(START, "slow").compile()
+    graph = StateGraph(State).add_node(hangs(ended)).add_edge(START, "slow").compile()
 
     async def run() -> None:
         call = asyncio.ensure_future(graph.ainvoke({"seen": []}))

@@ -41,13 +41,13 @@ def told(call: Callable[[], Any]) -> Any:
 
 def both(
     build: Callable[[Any], Any], given: Any, config: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """What both say to the same: the result, and the streams of values and updates.
+) -> list[dict[str, Any]]:
+    """What each of both says to the same: the result, and the streams of values and updates.
 
     Updates of one step come in the order in which nodes finish, so steps are told apart by the
     values between them.
     """
-    ours, theirs = (
+    return [
         {
             "result": told(lambda graph=graph: graph.invoke(given, config)),
             "values": told(
@@ -56,9 +56,7 @@ def both(
             "updates": told(lambda graph=graph: sorted(map(repr, graph.stream(given, config)))),
         }
         for graph in (build(APIS[package]) for package in PACKAGES)
-    )
-    assert ours == theirs
-    return ours
+    ]
 
 
 class State(TypedDict):
@@ -121,7 +119,8 @@ def test_layered_graphs_are_equal(shape, waiting):
     # Nodes see the whole layers before them in LangGraph, and their ancestors here: equal if every
     # node is led to by all of the layer before.
     full = [[sorted(range(len(before)))] * len(layer) for before, layer in _pairs(shape)]
-    both(layered(full, waiting), {"seen": ["0"]})
+    ours, theirs = both(layered(full, waiting), {"seen": ["0"]})
+    assert ours == theirs
 
 
 def _pairs(shape: list[list[list[int]]]) -> list[tuple[list[Any], list[Any]]]:
@@ -131,7 +130,10 @@ def _pairs(shape: list[list[list[int]]]) -> list[tuple[list[Any], list[Any]]]:
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(layers(), st.booleans())
 def test_sparse_layered_graphs_are_equal_if_nodes_do_not_look_around(shape, waiting):
-    both(layered(shape, waiting, lambda name: lambda state: {"seen": [name]}), {"seen": ["0"]})
+    ours, theirs = both(
+        layered(shape, waiting, lambda name: lambda state: {"seen": [name]}), {"seen": ["0"]}
+    )
+    assert ours == theirs
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -153,7 +155,8 @@ def test_layers_that_choose_from_the_next_are_equal(shape, data):
                 builder.add_edge(api.START, name)
         return builder.compile()
 
-    both(build, {"seen": []})
+    ours, theirs = both(build, {"seen": []})
+    assert ours == theirs
 
 
 def _size(shape: list[list[list[int]]], depth: int) -> int:
@@ -176,7 +179,8 @@ def test_walks_through_loops_are_equal(data):
             )
         return builder.add_edge(api.START, names[0]).compile()
 
-    both(build, {"seen": []}, {"recursion_limit": 12})
+    ours, theirs = both(build, {"seen": []}, {"recursion_limit": 12})
+    assert ours == theirs
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
@@ -202,7 +206,8 @@ def test_walks_by_commands_and_sends_are_equal(data):
             builder.add_node(name, node_of(name), destinations=tuple(names))
         return builder.add_edge(api.START, names[0]).compile()
 
-    both(build, {"x": 0}, {"recursion_limit": 12})
+    ours, theirs = both(build, {"x": 0}, {"recursion_limit": 12})
+    assert ours == theirs
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
@@ -225,7 +230,8 @@ def test_edges_that_wait_for_several_are_equal_in_any_graph_without_loops(data):
                 builder.add_edge(api.START, name)
         return builder.compile()
 
-    both(build, {"seen": []})
+    ours, theirs = both(build, {"seen": []})
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -241,7 +247,8 @@ def test_map_and_reduce_are_equal(count):
         )
         return builder.compile()
 
-    both(build, {"x": []})
+    ours, theirs = both(build, {"x": []})
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("limit", [1, 5, 40])
@@ -255,8 +262,9 @@ def test_loops_are_equal(limit):
         builder.add_conditional_edges("check", lambda s: s["y"], {True: "after", False: "add"})
         return builder.compile()
 
-    outcome = both(build, {"x": 0}, {"recursion_limit": 25})
-    assert (outcome["result"] == "GraphRecursionError") == (limit == 40)
+    ours, theirs = both(build, {"x": 0}, {"recursion_limit": 25})
+    assert ours == theirs
+    assert (ours["result"] == "GraphRecursionError") == (limit == 40)
 
 
 @pytest.mark.parametrize("width", [1, 3])
@@ -274,7 +282,9 @@ def test_loops_around_a_fan_out_are_equal(width):
         builder.add_conditional_edges("join", lambda s: "fan" if s["x"] < 4 else api.END)
         return builder.compile()
 
-    assert both(build, {"x": 0})["result"]["y"] == 4 * width
+    ours, theirs = both(build, {"x": 0})
+    assert ours == theirs
+    assert ours["result"]["y"] == 4 * width
 
 
 @pytest.mark.parametrize("goto", ["b", ["b", "c"], "send", "end", "nothing"])
@@ -292,7 +302,8 @@ def test_commands_are_equal(goto):
             builder.add_node(name, says(name))
         return builder.add_edge(api.START, "route").compile()
 
-    both(build, {"seen": []})
+    ours, theirs = both(build, {"seen": []})
+    assert ours == theirs
 
 
 def test_graphs_in_graphs_are_equal():
@@ -309,8 +320,9 @@ def test_graphs_in_graphs_are_equal():
         builder.add_node("after", lambda state: {"y": state["x"]})
         return builder.add_edge(api.START, "inner").add_edge("inner", "after").compile()
 
-    outcome = both(build, {"x": 4})
-    assert outcome["result"]["y"] == 50
+    ours, theirs = both(build, {"x": 4})
+    assert ours == theirs
+    assert ours["result"]["y"] == 50
 
 
 def test_streams_of_graphs_in_graphs_are_equal():
@@ -335,7 +347,8 @@ def test_commands_to_the_parent_are_equal():
         builder.add_node("b", says("b")).add_edge(api.START, "inner")
         return builder.compile()
 
-    both(build, {"seen": []})
+    ours, theirs = both(build, {"seen": []})
+    assert ours == theirs
 
 
 @pytest.mark.parametrize(
@@ -359,7 +372,8 @@ def test_choices_are_equal(answer):
         with pytest.raises(Exception, match="unknown"):
             build(APIS["nbflow"]).invoke({"seen": []})
     else:
-        both(build, {"seen": []})
+        ours, theirs = both(build, {"seen": []})
+        assert ours == theirs
 
 
 def test_updates_that_contradict_are_equal():
@@ -370,7 +384,9 @@ def test_updates_that_contradict_are_equal():
             builder.add_edge(api.START, name)
         return builder.compile()
 
-    assert both(build, {"x": ""})["result"] == "InvalidUpdateError"
+    ours, theirs = both(build, {"x": ""})
+    assert ours == theirs
+    assert ours["result"] == "InvalidUpdateError"
 
 
 def test_overwrites_are_equal():
@@ -379,7 +395,8 @@ def test_overwrites_are_equal():
         builder.add_node("b", lambda state: {"seen": api.Overwrite(["only"])})
         return builder.add_edge(api.START, "a").add_edge("a", "b").add_edge("b", "c").compile()
 
-    both(build, {"seen": ["0"]})
+    ours, theirs = both(build, {"seen": ["0"]})
+    assert ours == theirs
 
 
 def test_reused_results_stream_the_same():
@@ -401,7 +418,9 @@ def test_inputs_are_equal(given):
         builder = api.StateGraph(Plain).add_node("a", lambda state: {"y": 1})
         return builder.add_edge(api.START, "a").compile()
 
-    assert (both(build, given)["result"] == "EmptyInputError") == (given is None)
+    ours, theirs = both(build, given)
+    assert ours == theirs
+    assert (ours["result"] == "EmptyInputError") == (given is None)
 
 
 SEED = '''

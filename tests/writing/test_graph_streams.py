@@ -17,19 +17,12 @@ from nbflow.graph import END, START, MessagesState, StateGraph
 from nbflow.graph.message import Message
 from nbflow.types import Command, Overwrite, Send
 from tests.core.virtual import run_virtually
+from tests.writing.graphs import hangs, says
 
 
 class State(TypedDict):
     x: int
     seen: Annotated[list[str], operator.add]
-
-
-def says(name: str, seconds: float = 0.0):
-    async def node(state):
-        await asyncio.sleep(seconds)
-        return {"seen": [name]}
-
-    return node
 
 
 def diamond(b: float = 2, c: float = 1) -> Any:
@@ -252,14 +245,7 @@ def test_what_finished_before_a_failure_was_streamed():
 
 def test_who_stops_reading_ends_the_run():
     stopped: list[str] = []
-
-    async def slow(state):
-        try:
-            await asyncio.sleep(100)
-        finally:
-            stopped.append("slow")
-
-    builder = StateGraph(State).add_node("a", says("a")).add_node(slow)
+    builder = StateGraph(State).add_node("a", says("a")).add_node(hangs(stopped))
     graph = builder.add_edge(START, "a").add_edge(START, "slow").compile()
 
     async def read_one() -> None:
