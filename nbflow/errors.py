@@ -22,7 +22,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from nbflow.core.run import Run
@@ -90,13 +90,36 @@ class ParentCommand(NbflowError):  # noqa: N818 - LangGraph's name
 class NodeTimeoutError(NbflowError):
     """A node of a graph, or a task, took longer than its timeout.
 
+    Args:
+        node: Its name.
+        elapsed: How long the attempt took, in seconds.
+        kind: Which timeout that was too long for.
+        idle_timeout: The most it may take without a sign of progress, in seconds; None for no such.
+        run_timeout: The most it may take at all, in seconds; None for no such.
+
     No `TimeoutError`, which is an `OSError`: a `RetryPolicy` tries again by default.
     """
 
-    def __init__(self, node: str, timeout: float) -> None:
-        super().__init__(f"node {node!r} took longer than its timeout of {timeout:g} s.")
+    def __init__(
+        self,
+        node: str,
+        elapsed: float,
+        *,
+        kind: Literal["idle", "run"],
+        idle_timeout: float | None = None,
+        run_timeout: float | None = None,
+    ) -> None:
+        timeout = idle_timeout if kind == "idle" else run_timeout
+        if timeout is None:
+            raise ValueError(f"{kind}_timeout is required when kind={kind!r}")
+        what = "made no progress for" if kind == "idle" else "took longer than its timeout of"
+        super().__init__(f"node {node!r} {what} {timeout:g} s (elapsed: {elapsed:.3f} s).")
         self.node = node
         self.timeout = timeout
+        self.run_timeout = run_timeout
+        self.idle_timeout = idle_timeout
+        self.elapsed = elapsed
+        self.kind = kind
 
 
 class NodeCancelledError(NbflowError):

@@ -21,13 +21,14 @@ from collections.abc import (
 from contextlib import suppress
 from contextvars import Context
 from itertools import takewhile
+from math import isinf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nbflow.core.context import current_task
 from nbflow.core.events import Kind
 from nbflow.core.policies import Retry, RunOptions, Timeout
 from nbflow.core.states import State
-from nbflow.core.task import Task, Unit
+from nbflow.core.task import Call, Task, Unit
 from nbflow.core.threads import call_in_thread, inbox_of, iterate_in_thread, start_in_thread
 from nbflow.core.topology import Mode
 from nbflow.core.values import error_data, text_of
@@ -139,6 +140,8 @@ class Attempt:
 
     __slots__ = (
         "__weakref__",
+        "_heard",
+        "_hears_all",
         "_on_cancel",
         "calling",
         "cancelled",
@@ -164,6 +167,9 @@ class Attempt:
         self.calling: Any = None
         """What those keep with it who make calls for its code; nothing to the engine."""
         self._on_cancel: tuple[Callable[[], object], ...] = ()
+        self._hears_all = True
+        self._heard = 0.0
+        """When it gave the last sign of progress, on the loop's clock."""
 
     def begin(self) -> None:
         """From here on the code of this context runs in it."""
@@ -182,10 +188,24 @@ class Attempt:
 
     def emit(self, kind: Kind, data: dict[str, Any]) -> None:
         """Record a fact about the task, from any thread; too late is silently too late."""
+        self.progress()
         if asyncio._get_running_loop() is self.loop:  # noqa: SLF001 - the quick way to ask
             self._emit_if_wanted(kind, data)
         elif not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self._emit_if_wanted, kind, data)
+
+    def progress(self, *, heartbeat: bool = False) -> None:
+        """The code gives a sign that it gets on, and so do those whose call it is; any thread may.
+
+        Args:
+            heartbeat: Whether that is all it wants to say.
+        """
+        if self._hears_all or heartbeat:
+            self._heard = self.loop.time()
+        caller = self.task.caller if isinstance(self.task, Call) else None
+        above = None if caller is None else caller.attempt
+        if above is not None:
+            above.progress(heartbeat=heartbeat)
 
     def _emit_if_wanted(self, kind: Kind, data: dict[str, Any]) -> None:
         if self.task.state is State.RUNNING and not self.closed:
@@ -219,17 +239,20 @@ class Attempt:
         """
         call = asyncio.ensure_future(self.call(inputs))
         call.add_done_callback(_take_exception)
+        begun = self._heard = self.loop.time()
+        self._hears_all = limit.hears_all
         try:
-            await asyncio.wait({call}, timeout=limit.seconds)
-            if call.done():
-                return call.result()
+            while (seconds := limit.due(begun, self._heard) - self.loop.time()) > 0:
+                await asyncio.wait({call}, timeout=None if isinf(seconds) else seconds)
+                if call.done():
+                    return call.result()
             self.cancel()
         finally:
             if not call.done():
                 call.cancel()
                 await asyncio.wait({call}, timeout=GRACE_SECONDS)
                 self.closed = True
-        raise limit.error(self.node)
+        raise limit.error(self.node, begun, self._heard, self.loop.time())
 
     async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
         """Call the node's function once, and have its result judged if its group wants that.

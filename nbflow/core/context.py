@@ -35,6 +35,14 @@ class TaskContext(Protocol):
         """Record a fact about this task. Any thread may call it; too late is silently too late."""
         ...
 
+    def progress(self, *, heartbeat: bool = False) -> None:
+        """The code gets on, which a timeout may want to hear. Any thread may call it.
+
+        Args:
+            heartbeat: Whether the code says so by itself; else it is a sign of something it does.
+        """
+        ...
+
     def on_cancel(self, callback: Callable[[], object]) -> Callable[[], None]:
         """Have `callback` called once this attempt is cancelled.
 
@@ -47,6 +55,13 @@ class TaskContext(Protocol):
 
 
 current_task: ContextVar[TaskContext | None] = ContextVar("nbflow_task", default=None)
+
+
+def progress(*, heartbeat: bool = False) -> None:
+    """Say that the code of the task that this runs in gets on; outside of one, do nothing."""
+    task = current_task.get()
+    if task is not None:
+        task.progress(heartbeat=heartbeat)
 
 
 def emit(kind: Kind, **data: Any) -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_MOST_SECONDS = 30.0
@@ -31,25 +32,55 @@ class Timeout:
     """How long one attempt may take. A sync function's thread runs on; its result is dropped.
 
     Args:
-        seconds: More than 0.
-        raises: Makes the exception of an attempt that took longer, of the node's name and of this.
+        seconds: The most it may take, more than 0; None for no such limit.
+        idle_seconds: The most it may take without a sign of progress; None for no such limit.
+        hears_all: Whether everything that it says is a sign of progress; or else only a heartbeat.
+        raises: Makes the exception of an attempt that took longer.
 
     Raises:
         ValueError: a number that makes no sense.
     """
 
-    seconds: float
-    raises: Callable[[str, Timeout], Exception] | None = field(default=None, repr=False)
+    seconds: float | None
+    idle_seconds: float | None = None
+    hears_all: bool = True
+    raises: Callable[[Overtime], Exception] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.seconds > 0:
-            raise ValueError(f"timeout must be a positive number of seconds, not {self.seconds!r}")
+        for limit in (self.seconds, self.idle_seconds):
+            if limit is not None and not limit > 0:
+                raise ValueError(f"timeout must be a positive number of seconds, not {limit!r}")
 
-    def error(self, node: str) -> Exception:
-        """What an attempt at a node raises that took longer."""
+    def due(self, begun: float, heard: float) -> float:
+        """When an attempt has taken too long, on the clock of these two.
+
+        Args:
+            begun: When it began.
+            heard: When it gave the last sign of progress.
+        """
+        never = float("inf")
+        total = never if self.seconds is None else begun + self.seconds
+        return total if self.idle_seconds is None else min(total, heard + self.idle_seconds)
+
+    def error(self, node: str, begun: float, heard: float, now: float) -> Exception:
+        """What an attempt at a node raises that has taken too long."""
+        is_idle = self.seconds is None or self.due(begun, heard) < begun + self.seconds
         if self.raises is not None:
-            return self.raises(node, self)
+            return self.raises(Overtime(node, self, now - begun, is_idle))
+        if is_idle:
+            return TimeoutError(f"it made no progress for {self.idle_seconds:g} s")
         return TimeoutError(f"it took longer than {self.seconds:g} s")
+
+
+class Overtime(NamedTuple):
+    """An attempt that has taken too long."""
+
+    node: str
+    timeout: Timeout
+    elapsed: float
+    """Seconds since it began."""
+    is_idle: bool
+    """Whether it is for want of progress."""
 
 
 def always(_error: Exception) -> bool:

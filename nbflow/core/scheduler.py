@@ -366,6 +366,8 @@ class Scheduler:
     def _end_task(self, task: Task, before: State) -> None:
         if isinstance(task, Call) and task.caller is not None:
             self.turns.hand_back(task.caller)
+            if task.caller.attempt is not None:
+                task.caller.attempt.progress()
         if before is State.RUNNING:
             task.asyncio_task = task.attempt = None
             if not task.calls:

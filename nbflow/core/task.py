@@ -18,11 +18,15 @@ from nbflow.core.states import State
 from nbflow.core.topology import Node
 
 
-class Cancellable(Protocol):
-    """What can be told that nobody wants it any more."""
+class RunningCode(Protocol):
+    """What a task has to do with its running code."""
 
     def cancel(self) -> None:
-        """Tell it."""
+        """Tell it that nobody wants it any more."""
+        ...
+
+    def progress(self, *, heartbeat: bool = False) -> None:
+        """It gets on: something that it has called does."""
         ...
 
 
@@ -66,7 +70,7 @@ class Task(Unit):
     reused: bool = field(default=False, init=False)
     """True if what it does is to give an earlier result once more; its own code may say so."""
     asyncio_task: asyncio.Task[None] | None = field(default=None, init=False)
-    attempt: Cancellable | None = field(default=None, init=False)
+    attempt: RunningCode | None = field(default=None, init=False)
 
     @property
     def function(self) -> Callable[..., Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
 from nbflow.core.attempt import Attempt
-from nbflow.core.context import current_task, emit
+from nbflow.core.context import current_task, emit, progress
 from nbflow.core.events import Kind
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Mode, mode_of
@@ -54,6 +54,11 @@ def _no_writer(_value: Any) -> None:
     """Nobody listens."""
 
 
+def _heartbeat() -> None:
+    """The code that this is called in gets on."""
+    progress(heartbeat=True)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime(Generic[ContextT]):
     """What a node finds as `runtime`.
@@ -62,6 +67,7 @@ class Runtime(Generic[ContextT]):
         context: What was given to `invoke(..., context=...)`.
         store: Always None: there is no store yet.
         stream_writer: Puts a value into the `custom` stream.
+        heartbeat: Says that the node gets on, which its `idle_timeout` wants to hear.
         previous: Always None: nothing is remembered between invocations yet.
         execution_info: What is being executed.
         server_info: Always None: there is no server.
@@ -70,6 +76,7 @@ class Runtime(Generic[ContextT]):
     context: ContextT = None  # type: ignore[assignment]
     store: Any = None
     stream_writer: Callable[[Any], None] = _no_writer
+    heartbeat: Callable[[], None] = _heartbeat
     previous: Any = None
     execution_info: ExecutionInfo | None = None
     server_info: None = None
@@ -89,9 +96,10 @@ class Runtime(Generic[ContextT]):
 
 
 def _runtime_of(session: Session) -> Runtime[Any]:
-    writer = functools.partial(session.put, "custom")
     return Runtime(
-        context=session.context, stream_writer=writer, execution_info=_execution_info(session)
+        context=session.context,
+        stream_writer=session.write,
+        execution_info=_execution_info(session),
     )
 
 
@@ -127,7 +135,7 @@ def get_runtime(context_schema: Any = None) -> Runtime[Any]:  # noqa: ARG001 - L
 _GIVEN: Mapping[str, Callable[[Session], Any]] = {
     "config": lambda session: session.config,
     "runtime": _runtime_of,
-    "writer": lambda session: functools.partial(session.put, "custom"),
+    "writer": lambda session: session.write,
     "store": lambda _session: None,
     "previous": lambda _session: None,
 }
@@ -194,6 +202,7 @@ async def _consumed(parts: AsyncIterator[Any]) -> list[Any]:
     """The updates that a generator yields, as commands; everything else it yields is shown."""
     updates: list[Any] = []
     async for part in parts:
+        progress()
         if isinstance(part, Command):
             updates.append(part)
         elif isinstance(part, Mapping):

@@ -117,6 +117,7 @@ class Desk:
             request.future.drop()
             return
         try:
+            attempt.progress()
             caller = self.caller_of(attempt)
             request.desk, request.front, request.above = self, caller.front, caller.above
             self._on_loop(attempt, self.enter, request)

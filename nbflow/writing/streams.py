@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any, Self, TypeAlias
 
 from nbflow import blocking
+from nbflow.core.context import progress
 from nbflow.core.run import Run
 from nbflow.errors import FlowError, nearest
 
@@ -109,6 +110,11 @@ class Session:
         """Stream a part, if somebody reads that mode; any thread may call it."""
         if mode in self.modes:
             self.stream.put((self.namespace, mode, data))
+
+    def write(self, value: Any) -> None:
+        """Stream what a node writes; any thread may call it."""
+        progress()
+        self.put("custom", value)
 
     def put_debug(self, kind: str, step: int, payload: Any) -> None:
         """Stream what the mode `debug` tells of a task."""
@@ -377,6 +383,4 @@ def get_stream_writer() -> Any:
         >>> get_stream_writer()("nobody listens outside of an invocation")
     """
     session = current_session.get()
-    return (
-        (lambda _value: None) if session is None else (lambda value: session.put("custom", value))
-    )
+    return (lambda _value: None) if session is None else session.write

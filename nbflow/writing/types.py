@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
-from nbflow.core.policies import Policy, Retry, Timeout
-from nbflow.errors import NbflowError, NodeTimeoutError
+from nbflow.core.policies import Overtime, Policy, Retry, Timeout
+from nbflow.errors import NodeTimeoutError
 
 N = TypeVar("N")
 
@@ -169,39 +169,41 @@ class TimeoutPolicy:
 
     Args:
         run_timeout: The most an attempt may take.
-        idle_timeout: Not there yet.
-
-    Raises:
-        NbflowError: `idle_timeout` was given.
+        idle_timeout: The most it may take without a sign of progress.
+        refresh_on: What is such a sign: `auto` for what it streams, yields, calls and says, and
+            `runtime.heartbeat()`; `heartbeat` for that alone.
     """
 
     run_timeout: Seconds | None = None
     idle_timeout: Seconds | None = None
     refresh_on: Literal["auto", "heartbeat"] = "auto"
 
-    def __post_init__(self) -> None:
-        if self.idle_timeout is not None:
-            raise NbflowError("idle_timeout isn't there yet; use run_timeout.")
-
     @classmethod
     def coerce(cls, value: Seconds | TimeoutPolicy | None) -> TimeoutPolicy | None:
-        """A policy from what a person may write.
+        """A policy in seconds from what a person may write; None if it limits nothing.
 
         Raises:
-            ValueError: it isn't more than 0.
+            ValueError: a timeout isn't more than 0, or there is no such way to refresh.
         """
         if value is None:
             return None
         policy = value if isinstance(value, TimeoutPolicy) else cls(run_timeout=value)
-        if (seconds := policy.seconds) is not None and seconds <= 0:
-            raise ValueError("run_timeout must be greater than 0")
-        return policy
+        if policy.refresh_on not in ("auto", "heartbeat"):
+            raise ValueError("refresh_on must be 'auto' or 'heartbeat'")
+        run = _seconds(policy.run_timeout, "run_timeout")
+        idle = _seconds(policy.idle_timeout, "idle_timeout")
+        return (
+            None
+            if run is None and idle is None
+            else cls(run_timeout=run, idle_timeout=idle, refresh_on=policy.refresh_on)
+        )
 
-    @property
-    def seconds(self) -> float | None:
-        """The most an attempt may take, in seconds."""
-        limit = self.run_timeout
-        return limit.total_seconds() if isinstance(limit, timedelta) else limit
+
+def _seconds(limit: Seconds | None, field: str) -> float | None:
+    seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
+    if seconds is not None and not seconds > 0:
+        raise ValueError(f"{field} must be greater than 0")
+    return None if seconds is None else float(seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +234,27 @@ def policy_of(retry: RetryPolicies, timeout: Seconds | TimeoutPolicy | None) -> 
     """
     policies = (retry,) if isinstance(retry, RetryPolicy) else tuple(retry or ())
     limit = TimeoutPolicy.coerce(timeout)
-    seconds = None if limit is None else limit.seconds
     return Policy(
-        timeout=None if seconds is None else Timeout(seconds, _took_too_long),
+        timeout=None if limit is None else _core_timeout(limit),
         retry=_Retries(max(p.max_attempts for p in policies), policies=policies)
         if policies
         else None,
     )
 
 
-def _took_too_long(node: str, timeout: Timeout) -> Exception:
-    return NodeTimeoutError(node, timeout.seconds)
+def _core_timeout(limit: TimeoutPolicy) -> Timeout:
+    run, idle = (_seconds(limit.run_timeout, ""), _seconds(limit.idle_timeout, ""))
+    return Timeout(run, idle, limit.refresh_on == "auto", _took_too_long)
+
+
+def _took_too_long(overtime: Overtime) -> Exception:
+    return NodeTimeoutError(
+        overtime.node,
+        overtime.elapsed,
+        kind="idle" if overtime.is_idle else "run",
+        idle_timeout=overtime.timeout.idle_seconds,
+        run_timeout=overtime.timeout.seconds,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

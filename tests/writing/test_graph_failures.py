@@ -14,6 +14,7 @@ from nbflow.errors import (
     RunCancelled,
 )
 from nbflow.graph import START, StateGraph
+from nbflow.runtime import Runtime
 from nbflow.types import Command, RetryPolicy, TimeoutPolicy
 from tests.core.virtual import run_virtually
 from tests.writing.graphs import Plain, State, graph_of, hangs, says
@@ -64,6 +65,85 @@ def test_a_node_that_takes_too_long_fails(timeout):
     graph = builder.add_edge(START, "slow").compile()
     with pytest.raises(NodeTimeoutError, match="'slow' took longer than its timeout of 0.5 s"):
         run_virtually(graph.ainvoke({"seen": []}))
+
+
+def speaking(word):
+    """A node that gives a sign of itself every second for ten seconds."""
+
+    async def node(state, runtime: Runtime):
+        for _ in range(10):
+            await asyncio.sleep(1)
+            word(runtime)
+        return {"seen": ["said"]}
+
+    return node
+
+
+def heartbeat(runtime):
+    runtime.heartbeat()
+
+
+def write(runtime):
+    runtime.stream_writer("still here")
+
+
+def idle_after(seconds, node, **how):
+    policy = TimeoutPolicy(idle_timeout=seconds, **how)
+    return (
+        StateGraph(State).add_node("slow", node, timeout=policy).add_edge(START, "slow").compile()
+    )
+
+
+@pytest.mark.parametrize("word", [heartbeat, write])
+def test_a_node_that_gives_signs_of_progress_may_take_as_long_as_it_wants(word):
+    graph = idle_after(1.5, speaking(word))
+    assert run_virtually(graph.ainvoke({"seen": []})) == {"seen": ["said"]}
+
+
+def test_a_generator_and_a_graph_as_a_node_give_signs_of_progress_by_what_they_do():
+    async def yields(state):
+        for _ in range(5):
+            await asyncio.sleep(1)
+            yield {"seen": ["part"]}
+
+    graph = idle_after(1.5, yields)
+    assert run_virtually(graph.ainvoke({"seen": []})) == {"seen": ["part"] * 5}
+    inner = StateGraph(State).add_sequence([(name, says(name, 1)) for name in "abc"])
+    graph = idle_after(1.5, inner.add_edge(START, "a").compile())
+    assert run_virtually(graph.ainvoke({"seen": []}))["seen"] == ["a", "b", "c"]
+
+
+def test_a_node_without_a_sign_of_progress_fails():
+    graph = idle_after(0.5, speaking(heartbeat))
+    with pytest.raises(NodeTimeoutError, match="'slow' made no progress for 0.5 s") as caught:
+        run_virtually(graph.ainvoke({"seen": []}))
+    error = caught.value
+    assert (error.node, error.kind, error.timeout) == ("slow", "idle", 0.5)
+    assert (error.idle_timeout, error.run_timeout) == (0.5, None)
+    assert error.elapsed == pytest.approx(0.5)
+
+
+def test_only_a_heartbeat_counts_where_the_policy_says_so():
+    graph = idle_after(1.5, speaking(heartbeat), refresh_on="heartbeat")
+    assert run_virtually(graph.ainvoke({"seen": []})) == {"seen": ["said"]}
+    graph = idle_after(1.5, speaking(write), refresh_on="heartbeat")
+    with pytest.raises(NodeTimeoutError, match="made no progress"):
+        run_virtually(graph.ainvoke({"seen": []}))
+
+
+def test_of_both_timeouts_the_one_that_is_over_first_counts():
+    graph = idle_after(1.5, speaking(heartbeat), run_timeout=4)
+    with pytest.raises(NodeTimeoutError, match="took longer than its timeout of 4 s") as caught:
+        run_virtually(graph.ainvoke({"seen": []}))
+    assert (caught.value.kind, caught.value.idle_timeout) == ("run", 1.5)
+
+
+@pytest.mark.parametrize(
+    "how", [{"run_timeout": 0}, {"idle_timeout": -1}, {"run_timeout": 1, "refresh_on": "never"}]
+)
+def test_a_timeout_policy_that_makes_no_sense_is_refused(how):
+    with pytest.raises(ValueError, match="greater than 0|refresh_on must be"):
+        StateGraph(State).add_node("a", says("a"), timeout=TimeoutPolicy(**how))
 
 
 def test_an_error_handler_runs_in_place_of_what_failed():
