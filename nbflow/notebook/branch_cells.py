@@ -1,7 +1,7 @@
 """One node per cell: `%%branch`, `%%join`, `%nbflow flow` and `%nbflow run`.
 
-Each shell has one flow that these cells write into, and a builder opened on it shows the same.
-Reads the cells by the grammar of `%%fanout`; a name that isn't there yet is an error only in a run.
+Each shell has one flow that these cells write into, and a builder opened on it shows the same. A
+name that isn't there yet is an error only in a run. What a cell says, `branch_text` reads.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from IPython.core.magic import Magics, cell_magic, magics_class
 from IPython.display import display
 
 from nbflow import blocking
-from nbflow.core.topology import Topology
-from nbflow.errors import CellError, FlowError, NbflowError, nearest
+from nbflow.errors import FlowError, NbflowError, nearest
 from nbflow.notebook import cells
-from nbflow.notebook.branch import TEXT, Branch, node_of, typed_words
-from nbflow.notebook.builder_model import BuilderModel, State
+from nbflow.notebook.branch_node import node_of
+from nbflow.notebook.branch_place import TEXT
+from nbflow.notebook.branch_text import read_branch
+from nbflow.notebook.builder_model import BuilderModel
+from nbflow.notebook.builder_state import State
 from nbflow.notebook.proofreading import RUN, VALUE, Problem, Reading, read_through
 from nbflow.views.mime import FLOW, bundle
 from nbflow.views.model import planned
 from nbflow.writing.cell import Cell
-from nbflow.writing.header import Header, is_header, read_header, slip, unescaped
+from nbflow.writing.flow import shown_values
 from nbflow.writing.line import MagicLine, read_line
 from nbflow.writing.place import Place
-from nbflow.writing.python import is_python
-from nbflow.writing.sections import body_lines, section_of
 
 BRANCH_HELP = """\
 %%branch NAME [options]
@@ -161,25 +161,15 @@ async def define(shell: InteractiveShell, magic: str, line: str, body: str) -> N
     if {"-h", "--help"} & {*line.split()}:
         print(BRANCH_HELP if magic == "branch" else JOIN_HELP)  # noqa: T201 - help is printed
         return
-    branch = read_node(magic, line, body)
-    if branch.kind == "python":
-        await _define_code(shell, branch, f"%%{magic} {line}")
-    placed = current_flow(shell).put(branch)
-    print(_answer(magic, placed))  # noqa: T201 - the answer
-
-
-def _answer(magic: str, branch: Branch) -> str:
-    reads = ", ".join(node_of(branch).draft.reads)
-    kind = {"python": "a Python function", "template": "a template"}.get(branch.kind, "a prompt")
-    return f"{magic} {branch.name}: {kind}" + (f" that reads {reads}" if reads else "")
-
-
-async def _define_code(shell: InteractiveShell, branch: Branch, head: str) -> None:
-    """Run a cell's code as a normal cell would; so its mistakes are found at once."""
-    __tracebackhide__ = True
-    node = node_of(branch, shell.transform_cell, head=head)
-    await run_code(shell, node.statements)
-    node.draft.step(shell.user_ns)
+    branch = read_branch(magic, line, body, shell.transform_cell)
+    node = node_of(branch, shell.transform_cell)
+    if node.function is not None:  # as a normal cell would, so its mistakes are found at once
+        await run_code(shell, node.statements)
+        node.draft.step(shell.user_ns)
+    current_flow(shell).put(branch)
+    kind = "Python function" if branch.kind == "python" else branch.kind
+    reads = f" that reads {', '.join(node.draft.reads)}" if node.draft.reads else ""
+    print(f"{magic} {branch.name}: a {kind}{reads}")  # noqa: T201 - the answer
 
 
 async def run_code(shell: InteractiveShell, code: Any) -> None:
@@ -190,95 +180,6 @@ async def run_code(shell: InteractiveShell, code: Any) -> None:
     result = eval(code, shell.user_ns)  # noqa: S307 - it is the user's own cell
     if inspect.iscoroutine(result):
         await result
-
-
-def read_node(magic: str, line: str, body: str) -> Branch:
-    r"""What a `%%branch` or `%%join` cell says.
-
-    Raises:
-        CellError: it says no node.
-
-    Example:
-        >>> read_node("join", "both wait=any", "{joke}\n{poem}\n").kind
-        'template'
-    """
-    header = _header(magic, line)
-    is_prompt = magic == "branch" or bool(header.words.pop("prompt", False))
-    lines = list(body_lines(body.replace("\r\n", "\n").replace("\r", "\n")))
-    if is_python(lines):
-        return _read_code(header, body)
-    section = section_of(header, [_text_line(*pair) for pair in _with_next(lines)])
-    if magic == "join" and not section.reads:
-        raise header.place.error("a join reads other nodes, and this text has no {name} in it.")
-    is_template = header.words.get("template", not is_prompt)
-    words = {word: one for word, one in header.words.items() if word not in ("template", "each")}
-    return Branch(
-        0,
-        header.name,
-        "template" if is_template else "prompt",
-        section.prompt,
-        typed_words(words),
-        tuple((header.words.get("each") or {}).items()),
-    )
-
-
-def _read_code(header: Header, body: str) -> Branch:
-    words = {word: one for word, one in header.words.items() if word not in ("template", "each")}
-    elements = tuple((header.words.get("each") or {}).items())
-    text = body.strip("\n")
-    blank = len(body) - len(body.lstrip("\n"))
-    branch = Branch(0, header.name, "python", text, typed_words(words), elements)
-    try:
-        node_of(branch)
-    except CellError as error:
-        if error.line < 0:
-            raise header.place.error(error.problem) from None
-        place = Place(error.line + blank, error.column, error.text)
-        raise place.error(error.problem) from None
-    return branch
-
-
-def _header(magic: str, line: str) -> Header:
-    """The line as a header; its places are those of the line."""
-    offset = len(f"%%{magic} ") + 1 + len(line) - len(line.lstrip())
-    name, space, rest = line.strip().partition(" ")
-    place = Place(1, offset, name)
-    if not name.isidentifier():
-        problem = f"%%{magic} takes a name and then options: %%{magic} joke retries=2."
-        raise place.error(problem)
-    more, prompt = rest, False
-    if magic == "join" and (match := re.search(r"(?:^|(?<=\s))prompt(?=\s|$)", rest)):
-        more = rest[: match.start()] + " " * len("prompt") + rest[match.end() :]
-        prompt = True
-    try:
-        header = read_header(Place(1, offset - 1, f"[{name}]{more if space else ''}"))
-        if magic == "join" and not prompt and not header.words.get("template"):
-            read_header(Place(1, offset - 1, f"[{name}]{more} template"))
-    except CellError as error:
-        if "calls no model" not in error.problem:
-            raise
-        hint = f" Write `prompt` behind the name to ask one: %%join {name} prompt ..."
-        raise Place(error.line, error.column, error.text).error(error.problem + hint) from None
-    if prompt:
-        header.words["prompt"] = True
-    return dataclasses.replace(header, place=place)
-
-
-def _with_next(lines: list[Place]) -> list[tuple[Place, str]]:
-    following = [line.text for line in lines[1:]] + [""]
-    return list(zip(lines, following, strict=True))
-
-
-def _text_line(line: Place, following: str) -> Place:
-    if is_header(line.text):
-        name = line.text[1 : line.text.index("]")]
-        raise line.error(
-            f"a cell is one node; give this one a cell of its own: %%branch {name}. If the line "
-            r"is text and no header, begin it with \[."
-        )
-    if (mistake := slip(line, following)) is not None:
-        raise mistake
-    return unescaped(line)
 
 
 def show_flow(shell: InteractiveShell, words: list[str]) -> None:
@@ -302,20 +203,20 @@ def show_flow(shell: InteractiveShell, words: list[str]) -> None:
     if not model.branches:
         print("no node is defined; a %%branch cell defines one.")  # noqa: T201 - the answer
         return
-    topology = model.graph()
-    if topology is not None:
+    reading = model.read()
+    if reading.topology is not None:
         show: Any = display
-        show(graph_bundle(topology, model.state, model.missing), raw=True)
-    for problem in model.problems():
+        show(graph_bundle(reading, model.state), raw=True)
+    for problem in reading.problems:
         print(f"{where(problem, model)}{problem.message}")  # noqa: T201 - the answer
 
 
-def graph_bundle(topology: Topology, state: State, missing: tuple[str, ...]) -> dict[str, str]:
+def graph_bundle(reading: Reading, state: State) -> dict[str, str]:
     """The graph of what is written, with a question mark at each input that has no value."""
-    values = {name: state.values.get(name, "") for name in topology.values}
-    values |= dict.fromkeys(missing, "?")
-    shown = {name: value for name, value in values.items() if value}
-    return bundle(planned(topology, state.out, shown), FLOW)
+    assert reading.topology is not None
+    values = {**shown_values(state.values), **dict.fromkeys(reading.missing, "?")}
+    shown = {name: values[name] for name in reading.inputs if values.get(name)}
+    return bundle(planned(reading.topology, state.out, shown), FLOW)
 
 
 def where(problem: Problem, model: BuilderModel) -> str:
@@ -364,7 +265,7 @@ def _checked(model: BuilderModel, shell: InteractiveShell, said: MagicLine) -> C
     reading = read_through(state, shell.user_ns, shell.transform_cell)
     if reading.problems:
         raise _refused(reading, model, said)
-    cell = reading.cell(model.branches)
+    cell = reading.cell(model.nodes())
     line = dataclasses.replace(
         cell.line,
         values={**cell.line.values, **said.values},
@@ -379,12 +280,7 @@ def _refused(reading: Reading, model: BuilderModel, said: MagicLine) -> FlowErro
     problem = reading.problems[0]
     if problem.owner != VALUE:
         return FlowError(f"{where(problem, model)}{problem.message}")
-    readers = [
-        branch
-        for branch in model.branches
-        if not isinstance(node := reading.nodes[branch.id], CellError)
-        and problem.field in node.draft.reads
-    ]
-    reader = readers[0].name if readers else ""
+    reads = zip(model.names(), reading.reads, strict=True)
+    reader = next(name for name, read in reads if problem.field in read)
     given = "".join(f" {name}=..." for name in [*said.values, problem.field])
     return FlowError(f"{reader}: {problem.message} To give it a value: %nbflow run{given}")

@@ -123,13 +123,13 @@ export function isPlain(event) {
 function keepKeys() {
   if (window.nbflowKeepsKeys) return;
   window.nbflowKeepsKeys = true;
+  const builderOf = ({ target }) => target instanceof Element && target.closest(".nbflow-builder");
   const listen = (event) => {
-    const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");
     // on the target: JupyterLab looks from there upwards, and its selectors match the target itself
-    if (builder) event.target.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
+    if (builderOf(event)) event.target.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
   };
   const stay = (event) => {
-    const builder = event.target instanceof Element && event.target.closest(".nbflow-builder");
+    const builder = builderOf(event);
     if (!builder || !event.target.closest("button")) return;
     const hold = () => {
       const now = document.activeElement;
@@ -150,30 +150,126 @@ function whenShown(one, callback, frames = 60) {
   else if (frames) requestAnimationFrame(() => whenShown(one, callback, frames - 1));
 }
 
-let lists = 0;
+const MOVES = { ArrowDown: 1, ArrowUp: -1 };
 
-function renderEditor({ model, el }) {
-  lists += 1;
-  const ids = { list: `nbflow-names-${lists}`, error: `nbflow-wrong-${lists}` };
-  const box = element("div", "nbflow-editor");
-  const sheet = element("div", "nbflow-sheet");
+/**
+ * The names that are offered below a text while one of them is typed into it.
+ * @param {HTMLTextAreaElement} area
+ * @param {string} id
+ * @param {(name: string) => void} insert
+ */
+function nameList(area, id, insert) {
+  const box = element("ul", "nbflow-names", { id, role: "listbox" });
+  let chosen = 0;
+  box.hidden = true;
+  const close = () => {
+    box.hidden = true;
+    area.setAttribute("aria-expanded", "false");
+    area.removeAttribute("aria-activedescendant");
+  };
+  const choose = (number) => {
+    const items = [...box.children];
+    chosen = (number + items.length) % items.length;
+    items.forEach((item, at) => item.setAttribute("aria-selected", String(at === chosen)));
+    area.setAttribute("aria-activedescendant", items[chosen].id);
+    items[chosen].scrollIntoView({ block: "nearest" });
+  };
+  const item = (name, at) => {
+    const made = element("li", "nbflow-name-offered", { role: "option", id: `${id}-${at}` });
+    made.textContent = name;
+    made.addEventListener("mousedown", (event) => {
+      event.preventDefault();
+      insert(name);
+    });
+    return made;
+  };
+  const offer = (names) => {
+    if (!names.length) {
+      close();
+      return;
+    }
+    box.replaceChildren(...names.map(item));
+    box.hidden = false;
+    area.setAttribute("aria-expanded", "true");
+    choose(0);
+  };
+  /** Whether it has a use for a key. */
+  const takes = ({ key }) => {
+    if (box.hidden) return false;
+    if (key in MOVES) choose(chosen + MOVES[key]);
+    else if (key === "Enter" || key === "Tab") insert(box.children[chosen].textContent);
+    else if (key === "Escape") close();
+    else return false;
+    return true;
+  };
+  return { box, close, offer, takes };
+}
+
+/** A button for each name, which puts it into the text. */
+function drawChips(chips, names, label, insert) {
+  const now = JSON.stringify([names, label]);
+  if (chips.dataset.names === now) return;
+  chips.dataset.names = now;
+  chips.setAttribute("aria-label", `Insert into ${label}`);
+  const said = element("span", "nbflow-builder-note");
+  said.textContent = "Insert";
+  const chip = (name) => {
+    const made = element("button", "nbflow-chip", { type: "button", "aria-label": `Insert {${name}}` });
+    made.textContent = `{${name}}`;
+    made.addEventListener("click", () => insert(name));
+    return made;
+  };
+  chips.replaceChildren(...(names.length ? [said, ...names.map(chip)] : []));
+}
+
+/** The text in colours, which lies below the one that is typed. */
+function drawPaint(paint, made) {
+  const span = ({ text, kind }) => {
+    const one = element("span", kind ? `nbflow-hole nbflow-hole-${kind}` : "");
+    one.textContent = text;
+    return one;
+  };
+  paint.replaceChildren(...made.map(span), document.createTextNode("\n "));
+}
+
+let editors = 0;
+
+/** The elements of an editor, one below the other in a box. */
+function editorParts() {
+  editors += 1;
+  const list = `nbflow-names-${editors}`;
+  const wrong = `nbflow-wrong-${editors}`;
   const paint = element("pre", "nbflow-paint", { "aria-hidden": "true" });
   const area = element("textarea", "nbflow-area", {
     spellcheck: "true", rows: "2", autocomplete: "off", role: "combobox", "aria-multiline": "true",
-    "aria-autocomplete": "list", "aria-controls": ids.list, "aria-expanded": "false", "aria-describedby": ids.error,
+    "aria-autocomplete": "list", "aria-controls": list, "aria-expanded": "false", "aria-describedby": wrong,
   });
-  const list = element("ul", "nbflow-names", { id: ids.list, role: "listbox" });
   const chips = element("div", "nbflow-chips", { role: "group" });
-  const error = element("div", "nbflow-wrong-text", { id: ids.error, role: "status" });
-  list.hidden = true;
+  const error = element("div", "nbflow-wrong-text", { id: wrong, role: "status" });
+  const sheet = element("div", "nbflow-sheet");
+  const box = element("div", "nbflow-editor");
   sheet.append(paint, area);
-  box.append(sheet, list, chips, error);
+  box.append(sheet, chips, error);
+  return { list, paint, area, chips, error, sheet, box };
+}
+
+function renderEditor({ model, el }) {
+  const { list, paint, area, chips, error, sheet, box } = editorParts();
   el.append(box);
 
-  let timer = 0;
-  let chosen = 0;
-  let offered = [];
+  const insert = (name) => {
+    const made = withName(area.value, area.selectionStart, area.selectionEnd, name);
+    area.value = made.text;
+    area.focus();
+    area.setSelectionRange(made.caret, made.caret);
+    offers.close();
+    color();
+    send();
+  };
+  const offers = nameList(area, list, insert);
+  sheet.after(offers.box);
 
+  let timer = 0;
   const send = () => {
     clearTimeout(timer);
     timer = 0;
@@ -185,71 +281,23 @@ function renderEditor({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(send, SEND_MILLISECONDS);
   };
+  /** The names that the text can read; code has parameters instead. */
+  const names = () => (model.get("code") ? [] : [...model.get("own"), ...model.get("names")]);
+  const scroll = () => { paint.scrollTop = area.scrollTop; };
   const color = () => {
-    const stale = area.value !== model.get("value");
-    const made = model.get("code")
-      ? pieces(area.value, [], stale ? [] : model.get("marks")).map((one) => (one.kind === "wrong" ? one : { ...one, kind: "" }))
-      : pieces(area.value, [...model.get("names"), ...model.get("own")], stale ? [] : model.get("marks"));
-    paint.replaceChildren(
-      ...made.map(({ text, kind }) => {
-        const span = element("span", kind ? `nbflow-hole nbflow-hole-${kind}` : "");
-        span.textContent = text;
-        return span;
-      }),
-      document.createTextNode("\n "),
-    );
-    paint.scrollTop = area.scrollTop;
-  };
-  const close = () => {
-    list.hidden = true;
-    area.setAttribute("aria-expanded", "false");
-    area.removeAttribute("aria-activedescendant");
-  };
-  const choose = (number) => {
-    chosen = (number + offered.length) % offered.length;
-    [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === chosen)));
-    area.setAttribute("aria-activedescendant", list.children[chosen].id);
-    list.children[chosen].scrollIntoView({ block: "nearest" });
+    const marks = area.value === model.get("value") ? model.get("marks") : []; // or they are stale
+    const made = pieces(area.value, names(), marks);
+    const isCode = model.get("code");
+    drawPaint(paint, isCode ? made.map((one) => (one.kind === "wrong" ? one : { ...one, kind: "" })) : made);
+    scroll();
   };
   const offer = () => {
-    const begun = model.get("code") || area.selectionStart !== area.selectionEnd ? null : typed(area.value, area.selectionStart);
-    offered = begun === null ? [] : fitting([...model.get("own"), ...model.get("names")], begun);
-    if (!offered.length) {
-      close();
-      return;
-    }
-    list.replaceChildren(
-      ...offered.map((name, at) => {
-        const item = element("li", "nbflow-name-offered", { role: "option", id: `${ids.list}-${at}` });
-        item.textContent = name;
-        item.addEventListener("mousedown", (event) => {
-          event.preventDefault();
-          insert(name);
-        });
-        return item;
-      }),
-    );
-    list.hidden = false;
-    area.setAttribute("aria-expanded", "true");
-    choose(0);
-  };
-  const insert = (name) => {
-    const made = withName(area.value, area.selectionStart, area.selectionEnd, name);
-    area.value = made.text;
-    area.focus();
-    area.setSelectionRange(made.caret, made.caret);
-    close();
-    color();
-    send();
+    const begun = area.selectionStart === area.selectionEnd ? typed(area.value, area.selectionStart) : null;
+    offers.offer(begun === null ? [] : fitting(names(), begun));
   };
   const keys = (event) => {
     event.stopPropagation(); // or the notebook takes them for its shortcuts
-    if (!list.hidden) {
-      const moves = { ArrowDown: 1, ArrowUp: -1 };
-      if (event.key in moves) choose(chosen + moves[event.key]);
-      else if (event.key === "Enter" || event.key === "Tab") insert(offered[chosen]);
-      else if (event.key === "Escape") close();
-      else return;
+    if (offers.takes(event)) {
       event.preventDefault();
     } else if (event.key === "Enter" && model.get("code") && !event.ctrlKey && !event.metaKey) {
       event.preventDefault();
@@ -259,43 +307,18 @@ function renderEditor({ model, el }) {
       later();
     }
   };
-  const drawAll = () => {
+  const draw = () => {
     if (!timer && area.value !== model.get("value")) area.value = model.get("value");
     area.setAttribute("aria-label", model.get("label"));
     area.setAttribute("placeholder", model.get("placeholder"));
-    area.classList.toggle("nbflow-code", model.get("code"));
-    paint.classList.toggle("nbflow-code", model.get("code"));
+    for (const one of [area, paint]) one.classList.toggle("nbflow-code", model.get("code"));
     const wrong = model.get("error");
     area.setAttribute("aria-invalid", String(Boolean(wrong)));
     box.classList.toggle("nbflow-wrong", Boolean(wrong));
     if (error.textContent !== wrong) error.textContent = wrong;
-    drawChips();
+    drawChips(chips, names(), model.get("label"), insert);
     color();
   };
-  const drawChips = () => {
-    const names = model.get("code") ? [] : [...model.get("own"), ...model.get("names")];
-    const now = JSON.stringify([names, model.get("label")]);
-    if (chips.dataset.names === now) return;
-    chips.dataset.names = now;
-    chips.setAttribute("aria-label", `Insert into ${model.get("label")}`);
-    const said = element("span", "nbflow-builder-note");
-    said.textContent = "Insert";
-    chips.replaceChildren(
-      ...(names.length ? [said] : []),
-      ...names.map((name) => {
-        const chip = element("button", "nbflow-chip", { type: "button", "aria-label": `Insert {${name}}` });
-        chip.textContent = `{${name}}`;
-        chip.addEventListener("click", () => insert(name));
-        return chip;
-      }),
-    );
-  };
-
-  area.addEventListener("input", () => { color(); offer(); later(); });
-  area.addEventListener("keydown", keys);
-  area.addEventListener("click", offer);
-  area.addEventListener("scroll", () => { paint.scrollTop = area.scrollTop; });
-  area.addEventListener("blur", () => { close(); send(); });
   const focus = () => {
     if (!model.get("wanted")) return;
     whenShown(area, () => {
@@ -305,14 +328,20 @@ function renderEditor({ model, el }) {
       model.save_changes();
     });
   };
+
+  area.addEventListener("input", () => { color(); offer(); later(); });
+  area.addEventListener("keydown", keys);
+  area.addEventListener("click", offer);
+  area.addEventListener("scroll", scroll);
+  area.addEventListener("blur", () => { offers.close(); send(); });
   const changes = "change:value change:names change:own change:marks change:error change:label change:code change:placeholder";
-  model.on(changes, drawAll);
+  model.on(changes, draw);
   model.on("change:wanted", focus);
-  drawAll();
+  draw();
   focus();
   return () => {
     send();
-    model.off(changes, drawAll);
+    model.off(changes, draw);
     model.off("change:wanted", focus);
   };
 }

@@ -7,60 +7,36 @@ off the loop, runs the flow with a board underneath. Import it only where a widg
 from __future__ import annotations
 
 import asyncio
-import base64
 import difflib
 import html
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import ipywidgets
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import DisplayHandle, display
 from IPython.utils.capture import capture_output
 
 from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run
-from nbflow.core.topology import Topology
-from nbflow.errors import CellError, FlowError, NbflowError
+from nbflow.errors import FlowError, NbflowError
 from nbflow.notebook import capture
 from nbflow.notebook.board import Board
-from nbflow.notebook.branch import Branch, node_of
-from nbflow.notebook.branch_cells import current_flow, graph_bundle, model_in, run_code
-from nbflow.notebook.builder_card import MODELS, BranchCard, shown
-from nbflow.notebook.builder_fields import (
-    Field,
-    Fold,
-    PromptEditor,
-    button,
-    choice_field,
-    panel,
-    row,
-    text_field,
-)
-from nbflow.notebook.builder_model import BuilderModel, State, example
+from nbflow.notebook.branch import Branch
+from nbflow.notebook.branch_cells import current_flow, model_in, run_code
+from nbflow.notebook.builder_card import BranchCard, RunCard
+from nbflow.notebook.builder_drawing import Drawing, graph_html
+from nbflow.notebook.builder_fields import Field, PromptEditor, button, panel, row, text_field
+from nbflow.notebook.builder_model import EXAMPLE, BuilderModel
+from nbflow.notebook.builder_output import WIDGET_MIME, LiveOutput
 from nbflow.notebook.proofreading import RUN, VALUE, Problem
 from nbflow.writing.flow import Flow
 
 DRAW_SECONDS = 0.3
 """How long after the last key the graph is drawn and the flow is read for mistakes."""
-READY_SECONDS = 4.0
-"""How long a front end has to say that it shows widgets."""
 
-_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
-
-RUN_OPTIONS = {
-    "jobs": ("At once", "how many tasks"),
-    "timeout": ("Timeout", "seconds"),
-    "retries": ("Retries", "0"),
-    "rate": ("Rate", "60/min"),
-    "seed": ("Seed", "a whole number"),
-}
-ON_ERROR = {
-    "finish": "the others finish, then an error",
-    "stop": "the others are cancelled",
-    "keep": "the others finish, no error",
-}
 WELCOME = (
     "<b>A flow is made of branches that run side by side.</b><br>Each is a prompt for a model. A "
     "branch that puts others together waits for their answers."
@@ -69,7 +45,6 @@ TO_CELL = (
     "Copy this into a new cell: it says the same as the builder. For a builder opened with "
     "<code>%nbflow builder</code>, running <code>%nbflow cell</code> puts it into a new cell."
 )
-
 FROM_CELL = "Paste a <code>%%fanout</code> cell. It replaces what is here; Undo brings that back."
 
 
@@ -86,22 +61,16 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, flow: Flow | str | BuilderModel | None = None) -> None:
         self._shell = get_ipython()
-        is_model = isinstance(flow, BuilderModel)
-        self.model: BuilderModel = flow if is_model else model_in(self._shell, flow)  # type: ignore[assignment]
-        try:
-            self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            self._loop = None
+        self._loop = _running_loop()
+        self.model = flow if isinstance(flow, BuilderModel) else model_in(self._shell, flow)
         self._cards: dict[int, BranchCard] = {}
         self._inputs: dict[str, Field] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._drawing = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._handle: DisplayHandle | None = None
-        self._ready = False
+        self._running: asyncio.Task[None] | None = None
         self.last_run: Run | None = None
         super().__init__(self._parts())
         self.add_class("nbflow-builder")
+        self._output = LiveOutput(self, self._plain)
         self._unwatch = self.model.watch(self._changed)
         self._show_state()
         self._draw_now()
@@ -130,48 +99,24 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _welcome(self) -> Any:
         first = button("Add the first branch", self._add_branch, icon="plus", style="primary")
-        load = button("Start from an example", self._do(lambda: self.model.load(example())))
+        load = button("Start from an example", self._do(lambda: self.model.load(EXAMPLE)))
         both = row(first, load, more="nbflow-card-row")
         made = ipywidgets.VBox([ipywidgets.HTML(WELCOME), both])
         made.add_class("nbflow-empty")
         return made
 
     def _side(self) -> Any:
-        self._graph = ipywidgets.HTML()
-        self._graph.add_class("nbflow-drawing")
+        self._drawing = Drawing()
         self._values = ipywidgets.VBox()
         self._inputs_panel = panel("Inputs", self._values)
-        self._graph_panel = panel("Graph", self._graph)
-        side = ipywidgets.VBox([self._inputs_panel, self._graph_panel, self._run_options()])
+        self._graph_panel = panel("Graph", self._drawing)
+        self._run_card = RunCard(self.model, self._edit)
+        side = ipywidgets.VBox([self._inputs_panel, self._graph_panel, self._run_card])
         side.add_class("nbflow-side")
         return side
 
-    def _run_options(self) -> Any:
-        def says(word: str) -> Callable[[Any], None]:
-            def say(value: Any) -> None:
-                now = self.model.state.out if word == "out" else self.model.state.options.get(word)
-                if value != shown(now):
-                    self._edit(lambda: self.model.set_run_option(word, value))
-
-            return say
-
-        model = text_field("Model", says("model"), hint="the default model", choices=MODELS)
-        self._run_fields = {"model": model}
-        for word, (label, hint) in RUN_OPTIONS.items():
-            self._run_fields[word] = text_field(label, says(word), hint=hint)
-        on_error = choice_field(
-            "If a branch fails",
-            ON_ERROR,
-            lambda value: says("on_error")("" if value == "finish" else value),
-        )
-        self._run_fields["on_error"] = on_error
-        self._run_fields["out"] = text_field("Keep the run as", says("out"), hint="a variable")
-        fields = row(*self._run_fields.values(), more="nbflow-card-options")
-        self._run_fold = Fold("Options of the run", fields)
-        return self._run_fold
-
     def _foot(self) -> Any:
-        self._run_button = button("Run", self._press_run, icon="play", style="success")
+        self._run_button = button("Run", self._do(self._start), icon="play", style="success")
         self._to_cell = button("To cell", self._do(self._show_cell), icon="code")
         self._from_cell = button("From cell", self._do(self._open_load), icon="sign-in")
         self._notice = ipywidgets.HTML()
@@ -192,11 +137,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._pasted.layout.width = "100%"
         load = button("Load", self._do(self._load), style="primary")
         close = button("Close", self._do(self._close_load))
-        said = ipywidgets.HTML(
-            "Paste a <code>%%fanout</code> cell. It replaces what is here; Undo brings that back."
-        )
         both = row(load, close, more="nbflow-card-row")
-        self._load_panel = panel("From a cell", said, self._pasted, both)
+        self._load_panel = panel("From a cell", ipywidgets.HTML(FROM_CELL), self._pasted, both)
         self._load_panel.layout.display = "none"
         return [self._cell_panel, self._load_panel]
 
@@ -233,11 +175,11 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         try:
             self._cell.value = self.model.text()
         except FlowError:
-            problems = self.model.problems()
-            if problems:
-                self._point_at(problems)
-                return
-            raise
+            problems = self.model.read().problems
+            if not problems:
+                raise
+            self._point_at(problems)
+            return
         self._cell_panel.layout.display = None
 
     def _open_load(self) -> None:
@@ -261,7 +203,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         head, newline, body = text.strip("\n").partition("\n")
         if self._shell is not None:
             expand: Any = self._shell.var_expand
-            head = expand(head)
+            head = expand(head, depth=sys.getrecursionlimit())  # with no frame's local names
         self.model.load(f"{head}{newline}{body}")
 
     def to_cell(self) -> None:
@@ -276,7 +218,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         else:
             self._shell.set_next_input(text)
 
-    def _point_at(self, problems: list[Problem]) -> None:
+    def _point_at(self, problems: tuple[Problem, ...]) -> None:
         """Say how many things are wrong, and put the cursor at the first."""
         count = len(problems)
         self._show_problems(problems, asked=True)
@@ -285,8 +227,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         if first.owner == VALUE:
             self._inputs[first.field].focus()
         elif first.owner == RUN:
-            self._run_fold.unfold()
-            self._run_fields[first.field].focus()
+            self._run_card.focus_on(first.field)
         else:
             self._cards[int(first.owner)].focus_on(first.field)
 
@@ -297,42 +238,45 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_all(self) -> None:
         self._show_state()
-        self._draw_soon()
+        if self._loop is None:
+            self._draw_now()
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(DRAW_SECONDS, self._draw_now)
 
     def _show_state(self) -> None:
-        branches = self.model.branches
-        self._show_cards(branches)
-        self._show_inputs(self.model.inputs)
-        self._show_run_options(self.model.state)
+        branches, inputs = self.model.branches, self.model.read().inputs
+        self._show_cards(branches, self._offered(inputs))
+        self._show_inputs(inputs)
+        self._run_card.show(self.model.state)
         self._undo.disabled, self._redo.disabled = not self.model.can_undo, not self.model.can_redo
-        self._run_button.disabled = not branches or bool(self._tasks)
+        self._run_button.disabled = not branches or self._running is not None
         self._to_cell.disabled = not branches
         self._add.layout.display = None if branches else "none"
         self._cell_panel.layout.display = "none"
 
-    def _show_cards(self, branches: tuple[Branch, ...]) -> None:
+    def _show_cards(self, branches: tuple[Branch, ...], inputs: list[str]) -> None:
         for gone in self._cards.keys() - {branch.id for branch in branches}:
             self._cards.pop(gone).close()
         for branch in branches:
             if branch.id not in self._cards:
                 self._cards[branch.id] = BranchCard(self.model, branch.id, self._edit)
-        inputs = self._offered()
         for number, branch in enumerate(branches):
             others = [one.name for one in branches if one.id != branch.id]
             is_first, is_last = number == 0, number == len(branches) - 1
             card = self._cards[branch.id]
             card.show(branch, [*inputs, *others], first=is_first, last=is_last)
-        cards = tuple(self._cards[branch.id] for branch in branches)
-        cards = cards or (self._empty,)
+        cards = tuple(self._cards[branch.id] for branch in branches) or (self._empty,)
         if self._list.children != cards:
             self._list.children = cards
 
-    def _offered(self) -> list[str]:
+    def _offered(self, inputs: tuple[str, ...]) -> list[str]:
         """The inputs, without what looks like a slip: an empty one called nearly as another."""
-        names, values = [*self.model.names(), *self.model.inputs], self.model.state.values
+        names, values = [*self.model.names(), *inputs], self.model.state.values
         return [
             name
-            for name in self.model.inputs
+            for name in inputs
             if values.get(name)
             or not difflib.get_close_matches(name, [one for one in names if one != name], n=1)
         ]
@@ -348,206 +292,97 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
             self._values.children = fields
         self._inputs_panel.layout.display = None if names else "none"
         self._graph_panel.layout.display = None if self.model.branches else "none"
-        self._run_fold.layout.display = None if self.model.branches else "none"
+        self._run_card.layout.display = None if self.model.branches else "none"
 
     def _hear_value(self, name: str) -> Callable[[str], None]:
         return lambda value: self._edit(lambda: self.model.set_value(name, value))
 
-    def _show_run_options(self, state: State) -> None:
-        for word, field in self._run_fields.items():
-            if word == "out":
-                field.show(state.out)
-            elif word == "on_error":
-                field.show(str(state.options.get(word) or "finish"))
-            else:
-                field.show(shown(state.options.get(word)))
-
-    def _show_problems(self, problems: list[Problem], *, asked: bool = False) -> None:
+    def _show_problems(self, problems: tuple[Problem, ...], *, asked: bool = False) -> None:
         for number, card in self._cards.items():
             card.show_problems([one for one in problems if one.owner == number], asked=asked)
-        of_run = {one.field: one.message for one in problems if one.owner == RUN}
+        self._run_card.show_problems([one for one in problems if one.owner == RUN])
         of_values = {one.field: one.message for one in problems if one.owner == VALUE}
-        for word, field in self._run_fields.items():
-            field.show_error(of_run.get(word, ""))
         for name, field in self._inputs.items():
             field.show_error(of_values.get(name, ""))
-        if of_run:
-            self._run_fold.unfold()
-
-    # The graph
-
-    def _draw_soon(self) -> None:
-        if self._loop is None:
-            self._draw_now()
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_later(DRAW_SECONDS, self._draw_now)
 
     def _draw_now(self) -> None:
         self._timer = None
-        problems = self.model.problems()
-        self._show_problems(problems)
-        topology = self.model.graph()
-        if topology is None:
-            if not self.model.branches:
-                self._graph.value = ""
-            return
-        state, missing = self.model.state, self.model.missing
-        self._drawing += 1
-        if self._loop is None:
-            self._graph.value = _graph_html(topology, state, missing)
-        else:
-            self._begin(self._draw(self._drawing, topology, state, missing), is_run=False)
-
-    async def _draw(
-        self, number: int, topology: Topology, state: State, missing: tuple[str, ...]
-    ) -> None:
-        """Lay the graph out in a thread; what has been overtaken meanwhile isn't shown."""
-        made = await asyncio.to_thread(_graph_html, topology, state, missing)
-        if number == self._drawing:
-            self._graph.value = made
-
-    def _begin(self, coroutine: Any, *, is_run: bool) -> None:
-        assert self._loop is not None
-        task = self._loop.create_task(coroutine)
-        if is_run:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        else:
-            _kept.add(task)
-            task.add_done_callback(_kept.discard)
+        reading = self.model.read()
+        self._show_problems(reading.problems)
+        self._drawing.draw(reading, self.model.state, self._loop)
 
     # Running
-
-    def _press_run(self) -> None:
-        self._edit(self._start)
 
     def _start(self) -> None:
         if self._loop is None or self._shell is None:
             raise FlowError("there is no notebook here to run it in.")
-        problems = self.model.problems()
+        problems = self.model.read().problems
         if problems:
             self._point_at(problems)
-        elif not self._tasks:
-            self._begin(self._run(), is_run=True)
+        elif self._running is None:
+            self._run_button.disabled = True
+            self._run_button.description = "Running…"
+            self._running = self._loop.create_task(self._run(self._shell))
 
-    async def _run(self) -> None:
-        self._run_button.disabled = True
-        self._run_button.description = "Running…"
+    async def _run(self, shell: InteractiveShell) -> None:
         try:
-            run = await self._prepared()
-            self._show_board(run)
-            await asyncio.wait([asyncio.ensure_future(_ended(run))])
+            run = await self._prepared(shell)
+            self._show_board(run, shell)
+            with suppress(NbflowError):  # the board says so
+                await run
         except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
             self._notify(f"{type(error).__name__}: {error}")
         finally:
+            self._running = None
             self._run_button.disabled = False
             self._run_button.description = "Run"
 
-    async def _prepared(self) -> Run:
+    async def _prepared(self, shell: InteractiveShell) -> Run:
         """The run, bound to the notebook's variables as a cell's is."""
-        shell = self._shell
-        assert shell is not None
-        for branch in self.model.branches:
-            if branch.kind == "python":
-                node = node_of(branch, shell.transform_cell, head=f"%%branch {branch.name}")
-                await run_code(shell, node.statements)
-        bound = self.model.cell().bind(shell.user_ns)
+        nodes = self.model.nodes()
+        cell = self.model.read().cell(nodes)
+        for node in nodes:
+            await run_code(shell, node.statements)
+        bound = cell.bind(shell.user_ns)
         describe = capture.describer(shell)
         run = bound.flow.prepare(bound.inputs, hidden=bound.hidden, describe=describe)
-        if self.model.state.out:
-            shell.user_ns[self.model.state.out] = run
+        if cell.line.out:
+            shell.user_ns[cell.line.out] = run
         return run
 
-    def _show_board(self, run: Run) -> None:
+    def _show_board(self, run: Run, shell: InteractiveShell) -> None:
         """Start a run, its board underneath."""
-        assert self._shell is not None
-        capture.hold(self._shell)
+        capture.hold(shell)
         run.listen(_release)
         run.start()
         self.last_run = run
         with capture_output() as captured:
             Board(run).show()
-        references = (output.data.get(_WIDGET_MIME) for output in captured.outputs)
-        model_ids = [reference["model_id"] for reference in references if reference]
-        widgets: Any = ipywidgets.widgets.widget._instances  # noqa: SLF001 - there is no other way
-        self._board.children = tuple(widgets[one] for one in model_ids if one in widgets)
+        shown = f"IPY_MODEL_{captured.outputs[0].data[WIDGET_MIME]['model_id']}"
+        self._board.children = (ipywidgets.widget_serialization["from_json"](shown, None),)
 
     # Being displayed
 
     def _hear(self, message: Any) -> None:
-        if message == {"type": "ready"} and not self._ready:
-            self._ready = True
-            self._edit(self._show_live)
-
-    def _show_live(self) -> None:
-        if self._handle is not None:
-            _update(self._handle, self._live())
-
-    def _live(self) -> dict[str, Any]:
-        reference = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
-        return {"text/plain": "nbflow.Builder (where widgets are shown)", _WIDGET_MIME: reference}
+        if message == {"type": "ready"}:
+            self._edit(self._output.say_ready)
 
     def _ipython_display_(self) -> None:
         """Show it; where no widget can be shown, its graph and its cell instead."""
-        show: Any = display
-        self._handle = show(self._live(), raw=True, display_id=True)
-        if self._shell is None or self._loop is None or self._ready:
-            return
-        self._loop.call_later(READY_SECONDS, self._fall_back)
-        self._shell.events.register("pre_run_cell", self._next_cell)
-
-    def _next_cell(self, _info: object) -> None:
-        """A client without widgets hears of an output only while a cell runs."""
-        assert self._shell is not None
-        self._shell.events.unregister("pre_run_cell", self._next_cell)
-        self._fall_back()
-
-    def _fall_back(self) -> None:
-        if not self._ready and self._handle is not None:
-            _update(self._handle, self._plain())
+        self._output.show(self._shell, self._loop)
 
     def _plain(self) -> dict[str, str]:
         try:
             text = self.model.text()
         except FlowError as error:
             text = str(error)
-        graph = self._graph_once()
-        shown_text = f"<pre>{html.escape(text)}</pre>"
-        return {"text/plain": text, "text/html": f"{graph}{shown_text}"}
-
-    def _graph_once(self) -> str:
-        topology = self.model.graph()
-        if topology is None:
-            return ""
-        return _graph_html(topology, self.model.state, self.model.missing)
-
-
-_kept: set[asyncio.Task[None]] = set()
-"""Drawings under way: the loop itself keeps only weak references."""
+        graph = graph_html(self.model.read(), self.model.state)
+        return {"text/plain": text, "text/html": f"{graph}<pre>{html.escape(text)}</pre>"}
 
 
 def show(shell: InteractiveShell) -> None:
     """What `%nbflow builder` does: a builder on the shell's current flow."""
     Builder(current_flow(shell))._ipython_display_()
-
-
-def _update(handle: DisplayHandle, content: dict[str, Any]) -> None:
-    update: Any = handle.update
-    update(content, raw=True)
-
-
-def _graph_html(topology: Topology, state: State, missing: tuple[str, ...]) -> str:
-    """The graph as a picture, described in words; without Graphviz only in words."""
-    made = graph_bundle(topology, state, missing)
-    svg = made.get("image/svg+xml")
-    if svg is None:
-        return made.get("text/html", "")
-    data = base64.b64encode(svg.encode()).decode()
-    edges = (f"{name} reads {', '.join(read)}" for name, read in topology.predecessors.items())
-    words = html.escape(f"The graph: {'; '.join(edges)}.", quote=True)
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
@@ -560,10 +395,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 def _release(event: Event) -> None:
     if event.kind is Kind.RUN_ENDED:
         capture.release()
-
-
-async def _ended(run: Run) -> None:
-    try:
-        await run
-    except (NbflowError, CellError):
-        return  # the board says so

@@ -1,7 +1,7 @@
-"""The card of one branch in the builder: its fields, and what is wrong with each.
+"""The cards of the builder, of a branch and of the run: their fields, and what is wrong with each.
 
-Shows a branch and tells the model what was typed; decides nothing. Import it only where a widget is
-shown.
+Show what was written and tell the model what is typed; decide nothing. Import it only where a
+widget is shown.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import Any
 
 import ipywidgets
 
-from nbflow.notebook.branch import EACH, NAME, TEXT, Branch
+from nbflow.notebook.branch import Branch
+from nbflow.notebook.branch_place import EACH, NAME, TEXT
 from nbflow.notebook.builder_fields import (
     Field,
     Fold,
@@ -21,7 +22,9 @@ from nbflow.notebook.builder_fields import (
     row,
     text_field,
 )
-from nbflow.notebook.builder_model import BuilderModel, suggested_name
+from nbflow.notebook.builder_model import BuilderModel
+from nbflow.notebook.builder_state import State
+from nbflow.notebook.naming import suggested_name
 from nbflow.notebook.proofreading import Problem
 
 SHAPES = {
@@ -54,6 +57,19 @@ OPTIONS = {
 }
 """What each option is called, and what its empty field shows."""
 
+RUN_OPTIONS = ("jobs", "timeout", "retries", "rate", "seed")
+"""Those that a run has too."""
+
+ON_ERROR = {
+    "finish": "the others finish, then an error",
+    "stop": "the others are cancelled",
+    "keep": "the others finish, no error",
+}
+"""What the failure of a branch can do to the run."""
+
+Edit = Callable[[Callable[[], Any]], None]
+"""Calls what changes the model, where that may be done."""
+
 UNUSED = {
     "template": {"model", "max_tokens", "temperature", "seed", "votes", "min_agreement"},
     "python": {"model", "max_tokens", "temperature", "seed"},
@@ -79,9 +95,7 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         edit: Calls what changes the model, where that may be done.
     """
 
-    def __init__(
-        self, model: BuilderModel, number: int, edit: Callable[[Callable[[], Any]], None]
-    ) -> None:
+    def __init__(self, model: BuilderModel, number: int, edit: Edit) -> None:
         self._model = model
         self._id = number
         self._edit = edit
@@ -100,9 +114,11 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self.fields |= {NAME: name, TEXT: self._editor}
         self._suggest = button("", self._take_suggestion, more="nbflow-suggest")
         head = row(name, shape, self._tools(), more="nbflow-card-head")
-        self._shaped = row(*self._special(), more="nbflow-card-row")
-        for word in OPTIONS:
-            self.fields.setdefault(word, self._option(word))
+        self._element = text_field("For each", self._iterate, hint="doc")
+        self._source = text_field("in", self._iterate, hint="docs: a list, or another branch")
+        self.fields |= {"element": self._element, EACH: self._source}
+        self.fields |= {word: self._option(word) for word in OPTIONS}
+        self._shaped = row(more="nbflow-card-row")
         self._common = row(more="nbflow-card-options")
         self._more = row(more="nbflow-card-options")
         self._fold = Fold("More options", self._more)
@@ -115,17 +131,12 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self._delete = button("", self._do(self._model.remove), icon="trash")
         return row(self._up, self._down, self._copy, self._delete, more="nbflow-card-tools")
 
-    def _special(self) -> tuple[Field, ...]:
-        self._element = text_field("For each", self._iterate, hint="doc")
-        self._source = text_field("in", self._iterate, hint="docs: a list, or another branch")
-        self.fields[EACH] = self._source
-        self._votes = text_field("How many votes", self._said("votes"), hint="5")
-        return self._element, self._source, self._votes
-
     def _option(self, word: str) -> Field:
         label, hint = OPTIONS[word]
         choices = {"model": MODELS, "wait": ("all", "any"), "on_error": ("pass",)}.get(word, ())
-        return text_field(label, self._said(word), hint=hint, choices=choices)
+        # votes decide where their own field stands, which must not move while it is typed into
+        at_once = word != "votes"
+        return text_field(label, self._said(word), hint=hint, choices=choices, at_once=at_once)
 
     # What a person does
 
@@ -184,7 +195,8 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self._show_text(branch, names)
         for word in OPTIONS:
             self.fields[word].show(shown(branch.words.get(word)))
-        self._show_special(branch)
+        if branch.shape == "each":
+            self._show_elements(branch)
         self._arrange(branch.shape)
         self._up.disabled, self._down.disabled = first, last
         labels = {self._up: "Move {} up", self._down: "Move {} down"}
@@ -205,33 +217,28 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self._suggest.layout.display = None if is_free else "none"
         self._suggest.description = f"Call it “{name}”" if is_free else "…"
 
-    def _show_special(self, branch: Branch) -> None:
-        element, source = branch.elements[0] if branch.elements else ("", "")
-        if branch.shape == "each":
-            if self._element.control.value.strip() != element:
-                self._element.show(element)
-            if self._source.control.value.strip() != source:
-                self._source.show(source)
-        self._votes.show(shown(branch.words.get("votes")))
-        for field, shape in (
-            (self._element, "each"),
-            (self._source, "each"),
-            (self._votes, "vote"),
-        ):
-            field.layout.display = None if branch.shape == shape else "none"
-        is_special = branch.shape in ("each", "vote")
-        self._shaped.layout.display = None if is_special else "none"
-        self.fields["votes_shown"] = self._votes if branch.shape == "vote" else self.fields["votes"]
+    def _show_elements(self, branch: Branch) -> None:
+        """Show what is iterated, but leave the spaces that somebody is typing."""
+        pairs = zip((self._element, self._source), branch.elements[0], strict=True)
+        for field, said in pairs:
+            if field.control.value.strip() != said:
+                field.show(said)
 
     def _arrange(self, shape: str) -> None:
         """Put the options that this kind has a use for into sight, and under More."""
+        special = {"each": ("element", EACH), "vote": ("votes",)}.get(shape, ())
         words = [word for word in OPTIONS if word not in UNUSED[shape]]
-        common = tuple(self.fields[word] for word in words if word in COMMON)
-        more = tuple(self.fields[word] for word in words if word not in COMMON)
-        if self._common.children != common:
-            self._common.children = common
-        if self._more.children != more:
-            self._more.children = more
+        for box, fields in (
+            (self._shaped, special),
+            (self._common, [word for word in words if word in COMMON]),
+            (self._more, [word for word in words if word not in COMMON]),
+        ):
+            children = tuple(self.fields[word] for word in fields)
+            if box.children != children:
+                box.children = children
+        self._shaped.layout.display = None if special else "none"
+        label = "How many votes" if shape == "vote" else OPTIONS["votes"][0]
+        self.fields["votes"].control.description = label
 
     def show_problems(self, problems: list[Problem], *, asked: bool = False) -> None:
         """Say at each field what is wrong with it.
@@ -245,18 +252,73 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
             problems = [problem for problem in problems if problem.field != TEXT]
         wrong = {problem.field: problem for problem in reversed(problems)}
         for word, field in self.fields.items():
-            key = "votes" if word == "votes_shown" else word
-            problem = wrong.get(key)
+            problem = wrong.get(word)
             field.show_error(problem.message if problem else "")
         text = wrong.get(TEXT)
         self._editor.marks = [list(text.mark)] if text and text.mark else []
-        unused = {*wrong} & {*OPTIONS} - {*COMMON}
-        if unused:
+        if wrong.keys() & {*OPTIONS}.difference(COMMON):
             self._fold.unfold()
 
     def focus_on(self, field: str) -> None:
         """Put the cursor into a field."""
         self.fields.get(field, self._name).focus()
+
+
+class RunCard(Fold):
+    """The options of the run, out of sight until somebody wants them.
+
+    Args:
+        model: What is written.
+        edit: Calls what changes the model, where that may be done.
+    """
+
+    def __init__(self, model: BuilderModel, edit: Edit) -> None:
+        self._model = model
+        self._edit = edit
+        model_field = text_field(
+            "Model", self._said("model"), hint="the default model", choices=MODELS
+        )
+        self.fields = {"model": model_field}
+        for word in RUN_OPTIONS:
+            label, hint = OPTIONS[word]
+            self.fields[word] = text_field(label, self._said(word), hint=hint)
+        on_error = choice_field("If a branch fails", ON_ERROR, self._said("on_error"))
+        out = text_field("Keep the run as", self._said("out"), hint="a variable")
+        self.fields |= {"on_error": on_error, "out": out}
+        fields = row(*self.fields.values(), more="nbflow-card-options")
+        super().__init__("Options of the run", fields)
+
+    def _said(self, word: str) -> Callable[[str], None]:
+        def say(value: str) -> None:
+            if value != _run_option(self._model.state, word):
+                said = "" if (word, value) == ("on_error", "finish") else value
+                self._edit(lambda: self._model.set_run_option(word, said))
+
+        return say
+
+    def show(self, state: State) -> None:
+        """Show what was written."""
+        for word, field in self.fields.items():
+            field.show(_run_option(state, word))
+
+    def show_problems(self, problems: list[Problem]) -> None:
+        """Say at each field what is wrong with it; `problems` are those of the run."""
+        messages = {problem.field: problem.message for problem in problems}
+        for word, field in self.fields.items():
+            field.show_error(messages.get(word, ""))
+        if messages:
+            self.unfold()
+
+    def focus_on(self, field: str) -> None:
+        """Put the cursor into a field."""
+        self.unfold()
+        self.fields[field].focus()
+
+
+def _run_option(state: State, word: str) -> str:
+    if word == "out":
+        return state.out
+    return shown(state.options.get(word)) or ("finish" if word == "on_error" else "")
 
 
 def shown(value: Any) -> str:

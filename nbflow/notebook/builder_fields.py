@@ -127,14 +127,11 @@ def button(
     act: Callable[[], None],
     *,
     icon: str = "",
-    tooltip: str = "",
     style: str = "",
     more: str = "",
 ) -> Any:
-    """A button; of one without a label only the icon is seen, and its tooltip is read out."""
-    made = ipywidgets.Button(
-        description=label or tooltip, icon=icon, tooltip=tooltip or label, button_style=style
-    )
+    """A button; of one without a label only the icon is seen, until it is given a description."""
+    made = ipywidgets.Button(description=label, icon=icon, tooltip=label, button_style=style)
     if icon and not label:
         made.add_class("nbflow-icon")
     if more:
@@ -168,11 +165,11 @@ class Fold(ipywidgets.VBox):  # type: ignore[misc]
         self._toggle.icon = "caret-down" if is_open else "caret-right"
 
 
-def panel(title: str, *children: Any, more: str = "nbflow-panel") -> Any:
+def panel(title: str, *children: Any) -> Any:
     """Widgets under a title."""
     head = ipywidgets.HTML(f'<span class="nbflow-panel-title">{html.escape(title)}</span>')
     made = ipywidgets.VBox([head, *children])
-    made.add_class(more)
+    made.add_class("nbflow-panel")
     return made
 
 

@@ -7,38 +7,27 @@ Says of each field what is wrong with it, in the words of the magic. Plain Pytho
 from __future__ import annotations
 
 import dataclasses
-import keyword
-import re
+import itertools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from nbflow.core.topology import Topology
-from nbflow.errors import CellError, FlowError
-from nbflow.notebook.branch import (
-    TEXT,
-    Branch,
-    Kind,
-    branch_of,
-    branch_of_step,
-    code_of,
-    forget_node,
-    node_of,
-    typed_words,
-)
-from nbflow.notebook.proofreading import Problem, Reading, read_through
-from nbflow.writing.cell import Cell, parse
-from nbflow.writing.cell_text import check_names, functions_together, line_text, section_text
+from nbflow.errors import FlowError
+from nbflow.notebook.branch import Branch, Kind
+from nbflow.notebook.branch_node import Node, node_of, reshaped
+from nbflow.notebook.branch_place import EACH, TEXT
+from nbflow.notebook.builder_state import State, cell_of_state, state_of_cell, state_of_flow
+from nbflow.notebook.naming import free_name
+from nbflow.notebook.proofreading import RUN, VALUE, Reading, read_through
 from nbflow.writing.flow import Flow
-from nbflow.writing.options import FlowOptions, flow_options
-from nbflow.writing.words import unexpanded, written_words
+from nbflow.writing.words import typed_words
 
 PAUSE_SECONDS = 1.0
 """Typing that goes on after a longer pause is a step of its own to undo."""
 UNDO_MOST = 200
 
 EXAMPLE = """\
+%%fanout topic=cats
 [joke]
 Write a joke about {topic}
 
@@ -56,23 +45,7 @@ Here are a story, a joke and a poem about {topic}.
 {joke}
 
 {poem}"""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that there is to undo.
-
-    Args:
-        branches: In their order.
-        values: What was typed for each input, by its name.
-        options: Options of the run as they were typed, or objects that have no text.
-        out: The variable that gets the run.
-    """
-
-    branches: tuple[Branch, ...] = ()
-    values: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    out: str = ""
+"""A flow to begin with."""
 
 
 class BuilderModel:
@@ -89,7 +62,7 @@ class BuilderModel:
     Example:
         >>> model = BuilderModel()
         >>> joke = model.add("joke", text="A joke about {topic}")
-        >>> model.inputs, model.missing
+        >>> model.read().inputs, model.read().missing
         (('topic',), ('topic',))
     """
 
@@ -108,7 +81,7 @@ class BuilderModel:
         self._undo: list[State] = []
         self._redo: list[State] = []
         self._typing: tuple[object, float] = (None, 0.0)
-        self._last_id = 0
+        self._ids = itertools.count(1)
         self._watchers: list[Callable[[], None]] = []
         if flow is not None:
             self.load(flow)
@@ -125,16 +98,6 @@ class BuilderModel:
     def branches(self) -> tuple[Branch, ...]:
         """The branches in their order."""
         return self._state.branches
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """The names that branches read and that are none of them, in the order of their use."""
-        return self._read().inputs
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Those of them that have no value yet, and are no variable of the notebook."""
-        return self._read().missing
 
     def branch(self, which: int | str) -> Branch:
         """A branch by its id or its name.
@@ -162,15 +125,15 @@ class BuilderModel:
             text: Its prompt, template or code.
             **words: Its options.
         """
-        wanted = name or f"branch_{len(self.branches) + 1}"
-        branch = Branch(self._next_id(), self._free(wanted), kind, text, typed_words(words))
+        free = free_name(name or f"branch_{len(self.branches) + 1}", self.names())
+        branch = Branch(next(self._ids), free, kind, text, typed_words(words))
         self._change(branches=(*self.branches, branch))
         return branch
 
     def put(self, branch: Branch) -> Branch:
         """A branch in the place of the one of its name, or else at the end."""
         there = [one for one in self.branches if one.name == branch.name]
-        placed = dataclasses.replace(branch, id=there[0].id if there else self._next_id())
+        placed = dataclasses.replace(branch, id=there[0].id if there else next(self._ids))
         if there:
             self._replace(placed)
         else:
@@ -204,9 +167,7 @@ class BuilderModel:
     def set_option(self, which: int | str, word: str, value: Any) -> None:
         """Change one option of a branch; an empty text takes it away."""
         branch = self.branch(which)
-        words = {**branch.words, word: value}
-        if value in ("", None):
-            del words[word]
+        words = _with(branch.words, word, value)
         self._replace(dataclasses.replace(branch, words=words), typing=(branch.id, word))
 
     def set_elements(self, which: int | str, element: str, source: str) -> None:
@@ -214,7 +175,7 @@ class BuilderModel:
         branch = self.branch(which)
         pair = ((element.strip(), source.strip()),)
         changed = dataclasses.replace(branch, elements=(*pair, *branch.elements[1:]))
-        self._replace(changed, typing=(branch.id, "each"))
+        self._replace(changed, typing=(branch.id, EACH))
 
     def reshape(self, which: int | str, shape: str) -> None:
         """Make a branch another kind: `prompt`, `template`, `python`, `vote` or `each`.
@@ -222,39 +183,8 @@ class BuilderModel:
         What it was before stays as far as the new kind has a use for it.
         """
         branch = self.branch(which)
-        if shape == branch.shape:
-            return
-        words = {word: value for word, value in branch.words.items() if word != "votes"}
-        kind: Kind = "prompt"
-        elements: tuple[tuple[str, str], ...] = ()
-        text = branch.text
-        match shape:
-            case "template":
-                kind = "template"
-            case "python":
-                kind = "python"
-            case "vote":
-                words["votes"] = "5"
-            case "each":
-                elements = branch.elements or (("item", "items"),)
-                if not branch.elements and not text.strip():
-                    text = "Write about {item}"
-            case _:
-                pass
-        if kind == "python" and branch.kind != "python":
-            text = self._as_code(branch)
-        elif branch.kind == "python" and kind != "python":
-            text = _as_prompt(branch)
-        self._replace(
-            dataclasses.replace(branch, kind=kind, words=words, elements=elements, text=text)
-        )
-
-    def _as_code(self, branch: Branch) -> str:
-        plain = dataclasses.replace(branch, words={}, elements=())
-        try:
-            return code_of(plain, {})[1] if branch.text.strip() else _SKETCH.format(branch.name)
-        except FlowError:
-            return _SKETCH.format(branch.name)
+        if shape != branch.shape:
+            self._replace(reshaped(branch, shape))
 
     def move(self, which: int | str, by: int) -> None:
         """Move a branch down, or with a negative number up."""
@@ -266,7 +196,8 @@ class BuilderModel:
     def duplicate(self, which: int | str) -> Branch:
         """Add a copy of a branch below it, by a name that is free."""
         branch = self.branch(which)
-        copy = dataclasses.replace(branch.called(self._free(branch.name)), id=self._next_id())
+        name = free_name(branch.name, self.names())
+        copy = dataclasses.replace(branch.called(name), id=next(self._ids))
         at = self.branches.index(branch) + 1
         self._change(branches=(*self.branches[:at], copy, *self.branches[at:]))
         return copy
@@ -278,20 +209,15 @@ class BuilderModel:
 
     def set_value(self, name: str, value: str) -> None:
         """Give an input a value; an empty text takes it away."""
-        values = {**self._state.values, name: value}
-        if not value:
-            del values[name]
-        self._change(typing=("value", name), values=values)
+        self._change(typing=(VALUE, name), values=_with(self._state.values, name, value))
 
     def set_run_option(self, word: str, value: Any) -> None:
         """Change an option of the run; `out` is the variable that gets it."""
         if word == "out":
-            self._change(typing=("run", word), out=value.strip())
-            return
-        options = {**self._state.options, word: value}
-        if value in ("", None):
-            del options[word]
-        self._change(typing=("run", word), options=options)
+            self._change(typing=(RUN, word), out=value.strip())
+        else:
+            options = _with(self._state.options, word, value)
+            self._change(typing=(RUN, word), options=options)
 
     def clear(self) -> None:
         """Begin again with nothing."""
@@ -303,8 +229,10 @@ class BuilderModel:
         Raises:
             FlowError: it can't be written on.
         """
-        state = self._of_cell(flow) if isinstance(flow, str) else self._of_flow(flow)
-        self._set(state)
+        if isinstance(flow, str):
+            self._set(state_of_cell(flow, self._ids, self._transform))
+        else:
+            self._set(state_of_flow(flow, self._ids, self._namespace()))
 
     def undo(self) -> bool:
         """Go one step back, if there is one."""
@@ -336,21 +264,17 @@ class BuilderModel:
 
     # What it says
 
-    def problems(self) -> list[Problem]:
-        """What is wrong, each with the field it belongs to; of a branch one at a time."""
-        return list(self._read().problems)
+    def read(self) -> Reading:
+        """What there is to say of it now; the notebook's variables come and go."""
+        return read_through(self._state, self._namespace(), self._transform)
 
-    def graph(self) -> Topology | None:
-        """The nodes and edges, as far as they can be read; None of nothing and of a circle."""
-        return self._read().topology
-
-    def cell(self) -> Cell:
-        """What there is, as the parser would say it of a cell: for `bind`.
+    def nodes(self) -> list[Node]:
+        """What each branch says, to be run.
 
         Raises:
             CellError: the first mistake.
         """
-        return self._read().cell(self.branches)
+        return [node_of(branch, self._transform) for branch in self.branches]
 
     def text(self) -> str:
         r"""The equivalent `%%fanout` cell.
@@ -365,47 +289,9 @@ class BuilderModel:
             [joke]
             About {topic}
         """
-        if not self.branches:
-            raise FlowError("there is no branch yet, so there is no cell.")
-        there = self._namespace()
-        options = flow_options(self._state.options) if self._state.options else FlowOptions()
-        values = {name: self._state.values[name] for name in self.inputs if self._value(name)}
-        line = line_text(options, values, self._state.out, there)
-        body = self._body(there)
-        check_names(line, body, self.names())
-        return f"%%fanout {unexpanded(line)}".rstrip() + f"\n{body}"
-
-    def _value(self, name: str) -> str:
-        return self._state.values.get(name, "")
-
-    def _body(self, there: Mapping[str, Any]) -> str:
-        is_code = any(one.kind == "python" or "\r" in one.text for one in self.branches)
-        if not is_code:
-            steps = [node_of(branch).draft.step(dict(there)) for branch in self.branches]
-            return "\n\n".join(section_text(step, there) for step in steps)
-        parts = [code_of(branch, there) for branch in self.branches]
-        others = "\n".join(other for other, _ in parts if other)
-        functions = functions_together([function for _, function in parts])
-        return f"{others}\n\n\n{functions}" if others else functions
+        return cell_of_state(self._state, self.read().line.values, self._namespace())
 
     # Inside
-
-    def _read(self) -> Reading:
-        """What there is to say of the state, read once; names come and go, so never for long."""
-        return read_through(self._state, self._namespace(), self._transform)
-
-    def _next_id(self) -> int:
-        self._last_id += 1
-        return self._last_id
-
-    def _free(self, wanted: str) -> str:
-        names, number = {*self.names()}, 1
-        name = wanted
-        stem = re.sub(r"_\d+$", "", wanted)
-        while name in names:
-            number += 1
-            name = f"{stem}_{number}"
-        return name
 
     def _replace(self, branch: Branch, typing: object = None) -> None:
         changed = tuple(branch if one.id == branch.id else one for one in self.branches)
@@ -440,85 +326,10 @@ class BuilderModel:
         for hear in list(self._watchers):
             hear()
 
-    def _of_flow(self, flow: Flow) -> State:
-        there = self._namespace()
-        branches = tuple(branch_of_step(step, self._next_id(), there) for step in flow.steps)
-        options = {word.name: word.value for word in written_words(flow.chosen)}
-        is_variable = flow.name.isidentifier() and not keyword.iskeyword(flow.name)
-        return State(branches, {}, typed_words(options), flow.name if is_variable else "")
 
-    def _of_cell(self, text: str) -> State:
-        head, _, body = text.strip("\n").partition("\n")
-        magic, _, line = head.strip().partition(" ")
-        if magic != "%%fanout":
-            raise FlowError(f"a cell to load begins with %%fanout, not with {magic!r}.")
-        cell = parse(line, body, transform=self._transform)
-        branches = [branch_of(draft, self._next_id()) for draft in cell.drafts]
-        if cell.statements is not None:
-            branches = self._with_statements(branches, cell)
-        return State(
-            tuple(branches),
-            dict(cell.line.values),
-            typed_words(cell.line.options),
-            cell.line.out or "",
-        )
-
-    def _with_statements(self, branches: list[Branch], cell: Cell) -> list[Branch]:
-        """The branches, with the cell's other statements above the first that is code."""
-        source: Any = cell.drafts[0]
-        functions = [draft.definition for draft in cell.drafts]  # type: ignore[attr-defined]
-        lines = source.source.shown
-        taken = {
-            number
-            for one in functions
-            for number in range(
-                min([one.lineno, *(d.lineno for d in one.decorator_list)]), one.end_lineno + 1
-            )
-        }
-        others = [
-            text for number, text in enumerate(lines, 1) if number > 1 and number not in taken
-        ]
-        above = re.sub(r"\n{3,}", "\n\n", "\n".join(others)).strip("\n")
-        first = next((n for n, one in enumerate(branches) if one.kind == "python"), 0)
-        whole = source.source.text_of(functions[first])
-        text = f"{above}\n\n{whole}"
-        branches[first] = Branch(branches[first].id, branches[first].name, "python", text)
-        return branches
-
-
-_SKETCH = "def {}(topic):\n    return topic.upper()"
-
-
-def _as_prompt(branch: Branch) -> str:
-    """The text of code that is only a prompt; of other code, nothing that a model could read."""
-    try:
-        node = node_of(branch)
-        forget_node(node)
-        step = node.draft.step({})
-    except (CellError, FlowError):
-        return ""
-    return step.source if step.function is None else ""
-
-
-def suggested_name(text: str) -> str:
-    """What a prompt could be called: the noun that it asks for.
-
-    Example:
-        >>> suggested_name("Write a short story about {topic}"), suggested_name("{a} and {b}")
-        ('story', '')
-    """
-    match = _ASKED.search(text)
-    name = match[1].lower() if match else ""
-    return name if name.isidentifier() and not keyword.iskeyword(name) else ""
-
-
-_ASKED = re.compile(
-    r"\b(?:an?|one|the)\s+(?:[\w-]+\s+){0,3}?([^\W\d]\w+)\s*(?:\b(?:about|of|for|on|that|in|to|with|"
-    r"from|which|who)\b|[.,:;?!{\n]|$)",
-    re.IGNORECASE,
-)
-
-
-def example() -> str:
-    """The text of a flow to begin with."""
-    return f"%%fanout topic=cats\n{EXAMPLE}"
+def _with(words: Mapping[str, Any], word: str, value: Any) -> dict[str, Any]:
+    """The words with another value of one; without it, if that is empty."""
+    changed = {**words, word: value}
+    if value in ("", None):
+        del changed[word]
+    return changed

@@ -6,28 +6,29 @@ magic's, and goes on after each with a stand-in for what was wrong. Runs no code
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 import keyword
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from nbflow.core.topology import CycleFound, Node, Topology
+from nbflow.core.topology import Node as GraphNode
+from nbflow.core.topology import Topology
 from nbflow.errors import CellError, FlowError, ModelError
 from nbflow.models import default_model
-from nbflow.notebook.branch import (
-    FIELDS,
+from nbflow.notebook.branch import Branch
+from nbflow.notebook.branch_node import Node, node_of
+from nbflow.notebook.branch_place import (
     NAME,
     TEXT,
-    Branch,
-    Optioned,
+    branch_at,
     field_at,
     field_place,
-    forget_node,
-    node_of,
+    in_branch,
+    place_of,
 )
-from nbflow.notebook.branch import Node as Said
+from nbflow.notebook.builder_state import State
 from nbflow.writing.cell import Cell
 from nbflow.writing.draft import Draft, check_edges
 from nbflow.writing.line import MagicLine
@@ -41,28 +42,7 @@ RUN = "run"
 """Where a problem of the run's options belongs, as `VALUE` is of an input."""
 VALUE = "value"
 
-_STRIDE = 1_000_000
-_MAGIC = "%%fanout"
-
-
-class Written(Protocol):
-    """A state to be read."""
-
-    @property
-    def branches(self) -> tuple[Branch, ...]:
-        """Its branches."""
-
-    @property
-    def values(self) -> Mapping[str, str]:
-        """The values of inputs."""
-
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """The run's options."""
-
-    @property
-    def out(self) -> str:
-        """The variable that gets the run."""
+_MAGIC = Place(1, 1, "%%fanout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,68 +67,66 @@ class Reading:
     """What there is to say of a state.
 
     Args:
-        problems: What is wrong.
+        problems: What is wrong, each with the field it belongs to; of a branch one at a time.
+        reads: What each branch reads, in their order.
         inputs: What is read and is no branch.
         missing: Those of them that have no value and are no variable.
-        topology: The graph, as far as it can be read.
-        nodes: What each branch says, by its id; None where it says nothing yet.
+        topology: The graph, as far as it can be read; None of nothing and of a circle.
         line: The options and values of the run.
     """
 
     problems: tuple[Problem, ...]
+    reads: tuple[tuple[str, ...], ...]
     inputs: tuple[str, ...]
     missing: tuple[str, ...]
     topology: Topology | None
-    nodes: Mapping[int, Said | CellError]
     line: MagicLine
 
-    def cell(self, branches: tuple[Branch, ...]) -> Cell:
-        """The whole as the parser would say it of a cell.
-
-        Raises:
-            CellError: the first mistake.
-        """
-        drafts = []
-        for branch in branches:
-            node = self.nodes[branch.id]
-            if isinstance(node, CellError):
-                raise node
-            drafts.append(node.draft)
-        check_edges(tuple(drafts))
-        return Cell(self.line, "sections", None, tuple(drafts), Place(1, 1, _MAGIC))
+    def cell(self, nodes: Iterable[Node]) -> Cell:
+        """The whole with its nodes, as the parser would say it of a cell."""
+        return Cell(self.line, "sections", None, tuple(node.draft for node in nodes), _MAGIC)
 
 
 def read_through(
-    state: Written,
+    state: State,
     namespace: Mapping[str, Any],
     transform: Callable[[str], str] | None = None,
 ) -> Reading:
     """Read a state as the magic would read its cell."""
-    nodes: dict[int, Said | CellError] = {}
-    problems: list[Problem] = []
-    for branch in state.branches:
-        problems += _of_name(branch, state.branches)
-        try:
-            nodes[branch.id] = node_of(branch, transform, head=f"%%branch {branch.name}")
-        except CellError as error:
-            nodes[branch.id] = error
-            problems.append(_in_branch(branch, error))
-    there = {number: node for number, node in nodes.items() if isinstance(node, Said)}
-    for node in there.values():
-        forget_node(node)
+    proofs, problems = _proofs(state.branches, transform)
+    reads = tuple(tuple(proof.reads) for proof in proofs)
     names = {branch.name for branch in state.branches}
-    inputs = _inputs(state.branches, there, names)
+    inputs = tuple(name for name in dict.fromkeys(itertools.chain(*reads)) if name not in names)
     options, found = _options(state)
     problems += found
-    problems += _of_model(state, there)
-    values = {name: state.values[name] for name in inputs if state.values.get(name)}
+    problems += _of_model(state, proofs)
+    given = {name: value for name, value in state.values.items() if value}
+    values = {name: given[name] for name in inputs if name in given}
     problems += _of_values(values)
     line = _line(values, options, state.out)
-    drafts = [_draft(number, branch, there) for number, branch in enumerate(state.branches)]
-    known = {**namespace, **{name: value for name, value in state.values.items() if value}}
-    problems += _bound(drafts, state.branches, line, known)
+    problems += _bound(proofs, state.branches, line, {**namespace, **given})
     missing = tuple(one.field for one in problems if one.owner == VALUE and one.field in inputs)
-    return Reading(tuple(problems), inputs, missing, _topology(drafts), nodes, line)
+    topology = _topology(proofs, state.branches)
+    return Reading(tuple(problems), reads, inputs, missing, topology, line)
+
+
+def _proofs(
+    branches: tuple[Branch, ...], transform: Callable[[str], str] | None
+) -> tuple[list[Proof], list[Problem]]:
+    """What each branch says, and what is wrong within it."""
+    problems: list[Problem] = []
+    proofs = []
+    for number, branch in enumerate(branches):
+        problems += _of_name(branch, branches)
+        try:
+            node = node_of(branch, transform)
+        except CellError as error:
+            problems.append(_of_branch(branch, place_of(error), error.problem))
+            proofs.append(_stand_in(number, branch.name, _holes(branch)))
+        else:
+            node.forget()
+            proofs.append(_proof(number, node.draft))
+    return proofs, problems
 
 
 def _of_name(branch: Branch, all_: tuple[Branch, ...]) -> Iterator[Problem]:
@@ -167,26 +145,16 @@ def _of_name(branch: Branch, all_: tuple[Branch, ...]) -> Iterator[Problem]:
     yield Problem(branch.id, NAME, message)
 
 
-def _in_branch(branch: Branch, error: CellError) -> Problem:
-    """An error of a branch, at the field of its place."""
-    if error.line < 0:
-        field = field_at(error.line)
-        is_empty = field == NAME and error.problem.startswith("the prompt of")
-        return Problem(branch.id, TEXT if is_empty else field, error.problem)
-    line = error.line - 1 if branch.kind == "python" else error.line
-    at = f"at {error.text!r}: " if error.text else ""
-    mark = (line, error.column, max(1, len(error.text)))
-    return Problem(branch.id, TEXT, f"{at}{error.problem}", mark)
-
-
-def _inputs(
-    branches: tuple[Branch, ...], nodes: Mapping[int, Said], names: set[str]
-) -> tuple[str, ...]:
-    read: dict[str, None] = {}
-    for branch in branches:
-        node = nodes.get(branch.id)
-        read.update(dict.fromkeys(node.draft.reads if node else _holes(branch)))
-    return tuple(name for name in read if name not in names)
+def _of_branch(branch: Branch, place: Place, message: str) -> Problem:
+    """A mistake in a branch, at the field of its place."""
+    if place.line < 0:
+        field = field_at(place.line)
+        is_empty = field == NAME and message.startswith("the prompt of")
+        return Problem(branch.id, TEXT if is_empty else field, message)
+    line = place.line - 1 if branch.kind == "python" else place.line
+    at = f"at {place.text!r}: " if place.text else ""
+    mark = (line, place.column, max(1, len(place.text)))
+    return Problem(branch.id, TEXT, f"{at}{message}", mark)
 
 
 def _holes(branch: Branch) -> list[str]:
@@ -197,7 +165,7 @@ def _holes(branch: Branch) -> list[str]:
     return [elements.get(hole.name, hole.name) for hole in placeholders(branch.text)]
 
 
-def _options(state: Written) -> tuple[dict[str, Any], list[Problem]]:
+def _options(state: State) -> tuple[dict[str, Any], list[Problem]]:
     options: dict[str, Any] = {}
     problems = []
     for word, value in state.options.items():
@@ -211,12 +179,11 @@ def _options(state: Written) -> tuple[dict[str, Any], list[Problem]]:
     return options, problems
 
 
-def _of_model(state: Written, nodes: Mapping[int, Said]) -> Iterator[Problem]:
+def _of_model(state: State, proofs: Iterable[Proof]) -> Iterator[Problem]:
     """That there is no model for the prompts that name none: said once, not of each prompt."""
     needy = any(
-        branch.kind == "prompt" and "model" not in branch.said
-        for branch in state.branches
-        if branch.id in nodes
+        branch.kind == "prompt" and "model" not in branch.said and proof.draft is not None
+        for branch, proof in zip(state.branches, proofs, strict=True)
     )
     if needy and "model" not in state.options:
         try:
@@ -239,127 +206,89 @@ def _line(values: Mapping[str, str], options: Mapping[str, Any], out: str) -> Ma
     return MagicLine(out=out or None, values=values, options=options, places=places)
 
 
-def _draft(number: int, branch: Branch, nodes: Mapping[int, Said]) -> Draft:
-    node = nodes.get(branch.id)
-    return Moved(node.draft, number) if node else StandIn(branch.name, number, _read_by(branch))
-
-
-def _read_by(branch: Branch) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_holes(branch)))
-
-
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A draft whose places tell which branch they are in; its code isn't run."""
+class Proof:
+    """A branch's node as far as it can be read without running code; or a stand-in for one.
 
-    draft: Draft
+    Args:
+        number: Which branch it is, from 0; its places are in that branch.
+        name: Its name.
+        place: Where it stands.
+        reads: What it reads.
+        required: What of it must be there; of a stand-in nothing, for that has been complained of.
+        options: Where its options stand.
+        draft: What the branch says; None of a stand-in.
+    """
+
     number: int
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.draft.name
-
-    @property
-    def place(self) -> Place:
-        """Where it stands."""
-        return self._moved(self.draft.place)
-
-    @property
-    def reads(self) -> Mapping[str, Place]:
-        """What it reads."""
-        return {name: self._moved(place) for name, place in self.draft.reads.items()}
-
-    @property
-    def required(self) -> Mapping[str, Place]:
-        """What of it must be there."""
-        return {name: self._moved(place) for name, place in self.draft.required.items()}
-
-    @property
-    def options(self) -> Mapping[str, Place]:
-        """Where its options stand."""
-        return {word: self._moved(place) for word, place in self.draft.options.items()}
+    name: str
+    place: Place
+    reads: Mapping[str, Place]
+    required: Mapping[str, Place] = field(default_factory=dict)
+    options: Mapping[str, Place] = field(default_factory=dict)
+    draft: Draft | None = None
 
     def step(self, namespace: dict[str, Any]) -> Step:
         """The node; of code, what can be known without running it."""
-        plain = self.draft.draft if isinstance(self.draft, Optioned) else self.draft
+        if not isinstance(self.draft, Section):
+            required = tuple(self.required)
+            optional = tuple(name for name in self.reads if name not in required)
+            return Step(self.name, check_edges, "", inputs=required, optional=optional)
         try:
-            if isinstance(plain, Section):
-                return self.draft.step(namespace)
+            return self.draft.step(namespace)
         except CellError as error:
-            moved = self._moved(Place(error.line, error.column, error.text))
-            raise moved.error(error.problem) from None
-        required = tuple(self.draft.required)
-        optional = tuple(name for name in self.draft.reads if name not in required)
-        return Step(self.name, check_edges, "", inputs=required, optional=optional)
-
-    def _moved(self, place: Place) -> Place:
-        return dataclasses.replace(place, line=place.line + self.number * _STRIDE)
+            raise in_branch(self.number, place_of(error)).error(error.problem) from None
 
 
-@dataclass(frozen=True, slots=True)
-class StandIn:
+def _proof(number: int, draft: Draft) -> Proof:
+    def moved(places: Mapping[str, Place]) -> dict[str, Place]:
+        return {name: in_branch(number, place) for name, place in places.items()}
+
+    return Proof(
+        number,
+        draft.name,
+        in_branch(number, draft.place),
+        moved(draft.reads),
+        moved(draft.required),
+        moved(draft.options),
+        draft,
+    )
+
+
+def _stand_in(number: int, name: str, reads: Iterable[str]) -> Proof:
     """What stands for a branch that has a mistake, so that the others can be read."""
-
-    name: str
-    number: int
-    names: tuple[str, ...] = ()
-
-    @property
-    def place(self) -> Place:
-        """Where it stands."""
-        place = field_place(NAME, self.name)
-        return dataclasses.replace(place, line=place.line + self.number * _STRIDE)
-
-    @property
-    def reads(self) -> Mapping[str, Place]:
-        """What it reads, as far as can be told."""
-        return dict.fromkeys(self.names, self.place)
-
-    @property
-    def required(self) -> Mapping[str, Place]:
-        """Nothing: what it reads has been complained of."""
-        return {}
-
-    @property
-    def options(self) -> Mapping[str, Place]:
-        """None."""
-        return {}
-
-    def step(self, namespace: dict[str, Any]) -> Step:  # noqa: ARG002 - a draft's
-        """A node that reads nothing."""
-        return Step(self.name, check_edges, "")
+    place = in_branch(number, field_place(NAME, name))
+    return Proof(number, name, place, dict.fromkeys(reads, place))
 
 
 def _bound(
-    drafts: list[Draft],
+    proofs: Iterable[Proof],
     branches: tuple[Branch, ...],
     line: MagicLine,
-    namespace: dict[str, Any],
+    namespace: Mapping[str, Any],
 ) -> Iterator[Problem]:
     """What the binder finds: a mistake, and then the next with a stand-in for the first."""
-    drafts, known = list(drafts), {**namespace, _ANY_MODEL: _any_model}
-    options = {**dict.fromkeys(["model"], _ANY_MODEL), **line.options}
-    for _ in range(2 * len(drafts) + sum(len(draft.reads) for draft in drafts) + 2):
-        error = _first_mistake(drafts, options, known)
+    proofs, known = list(proofs), {**namespace, _ANY_MODEL: _any_model}
+    options = {"model": _ANY_MODEL, **line.options}
+    for _ in range(2 * len(proofs) + sum(len(proof.reads) for proof in proofs) + 2):
+        error = _first_mistake(proofs, options, known)
         if error is None:
             return
-        number, row = _home(error.line)
-        here = Place(row, error.column, error.text).error(error.problem)
+        number, place = branch_at(place_of(error))
         name = _unknown_in(error.problem)
         if number == _OF_RUN:
             yield Problem(RUN, "model", error.problem)
             options["model"] = _ANY_MODEL
         elif name is not None:
             known[name] = ""
-            yield from _of_unknown(name, here, branches[number])
+            yield from _of_unknown(name, branches[number], place, error.problem)
         else:
-            yield _in_branch(branches[number], here)
-            reads = (one for one in drafts[number].reads if one != error.text.strip("{}"))
-            drafts[number] = StandIn(branches[number].name, number, tuple(reads))
+            yield _of_branch(branches[number], place, error.problem)
+            reads = [one for one in proofs[number].reads if one != place.text.strip("{}")]
+            proofs[number] = _stand_in(number, branches[number].name, reads)
 
 
-_OF_RUN = 1_000
+_OF_RUN = -1
 """The number of what belongs to no branch."""
 _ANY_MODEL = "nbflow_any_model"
 
@@ -370,26 +299,26 @@ def _any_model(prompt: str) -> str:
 
 
 def _first_mistake(
-    drafts: list[Draft], options: Mapping[str, Any], namespace: dict[str, Any]
+    proofs: Sequence[Proof], options: Mapping[str, Any], namespace: dict[str, Any]
 ) -> CellError | None:
-    if not drafts:
+    if not proofs:
         return None
-    places = {"--model": Place(_OF_RUN * _STRIDE, 1, str(options["model"]))}
+    places = {"--model": in_branch(_OF_RUN, Place(1, 1, str(options["model"])))}
     line = MagicLine(options=options, places=places)
     try:
-        check_edges(tuple(drafts))
-        Cell(line, "sections", None, tuple(drafts), Place(1, 1, _MAGIC)).bind(namespace)
+        check_edges(tuple(proofs))
+        Cell(line, "sections", None, tuple(proofs), _MAGIC).bind(namespace)
     except CellError as error:
         return error
     return None
 
 
-def _of_unknown(name: str, error: CellError, branch: Branch) -> Iterator[Problem]:
+def _of_unknown(name: str, branch: Branch, place: Place, problem: str) -> Iterator[Problem]:
     """At the input that has no value; where it looks like a slip, at the text too."""
-    message = error.problem.partition(" To give it a value:")[0]
+    message = problem.partition(" To give it a value:")[0]
     yield Problem(VALUE, name, message)
     if "Did you mean" in message:
-        yield _in_branch(branch, Place(error.line, error.column, error.text).error(message))
+        yield _of_branch(branch, place, message)
 
 
 def _unknown_in(problem: str) -> str | None:
@@ -397,27 +326,13 @@ def _unknown_in(problem: str) -> str | None:
     return match[1] if match else None
 
 
-def _home(line: int) -> tuple[int, int]:
-    """The branch that a line is in, and the line in it."""
-    number, row = divmod(line + len(FIELDS), _STRIDE)
-    return number, row - len(FIELDS)
-
-
-def _topology(drafts: list[Draft]) -> Topology | None:
-    if not drafts:
+def _topology(proofs: Iterable[Proof], branches: tuple[Branch, ...]) -> Topology | None:
+    if not branches:
         return None
     try:
         return Topology(
-            Node(draft.name, check_edges, tuple(draft.reads), kind=_kind(draft)) for draft in drafts
+            GraphNode(branch.name, check_edges, tuple(proof.reads), kind=branch.kind)
+            for proof, branch in zip(proofs, branches, strict=True)
         )
-    except (CycleFound, FlowError):
+    except FlowError:
         return None
-
-
-def _kind(draft: Draft) -> str:
-    plain: Any = draft.draft if isinstance(draft, Moved) else draft
-    if isinstance(plain, Optioned):
-        plain = plain.draft
-    if not isinstance(plain, Section):
-        return "python"
-    return "template" if plain.words.get("template") else "prompt"

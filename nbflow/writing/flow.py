@@ -185,16 +185,12 @@ class Flow:
         """
         self._check_inputs(inputs)
         bound = {step.name: self._models_of(step) for step in self.steps if step.kind == "prompt"}
-        shown = {
-            name: "" if name in hidden or _SECRET.search(name) else _short(inputs[name])
-            for name in inputs
-        }
         run = Run(
             self._bound_topology(frozenset(inputs), bound),
             inputs,
             self._options.run_options(),
             name=self.name,
-            shown_values=shown,
+            shown_values=shown_values(inputs, hidden),
             sinks=sinks,
             describe=describe,
         )
@@ -330,6 +326,19 @@ def _callable(function: Any) -> Callable[..., Any]:
 
 _SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 _SHORT_CHARACTERS = 40
+
+
+def shown_values(inputs: Mapping[str, Any], hidden: frozenset[str] = frozenset()) -> dict[str, str]:
+    """What a view shows of each input: a short text; nothing of a hidden one, or one like a key.
+
+    Example:
+        >>> shown_values({"topic": "cats", "api_key": "k-1", "docs": []}, frozenset({"docs"}))
+        {'topic': 'cats', 'api_key': '', 'docs': ''}
+    """
+    return {
+        name: "" if name in hidden or _SECRET.search(name) else _short(value)
+        for name, value in inputs.items()
+    }
 
 
 def _short(value: Any) -> str:

@@ -45,6 +45,30 @@ class Word:
             case _:
                 return self.value
 
+    @property
+    def typed(self) -> Any:
+        """The value as a person types it; an object that has no text stays as it is.
+
+        Example:
+            >>> Word("retries", 2).typed, Word("model", side_by_side(["a", "b"])).typed
+            ('2', 'a,b')
+        """
+        if isinstance(self.value, SideBySide):
+            is_list = all(label == one for label, one in self.value.items())
+            return ",".join(self.value) if is_list else self.value
+        plain = self.plain
+        return str(plain) if isinstance(plain, str | int | float) else self.value
+
+
+def typed_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Checked options as a person types them.
+
+    Example:
+        >>> typed_words({"retries": 2, "rate": Rate(60, 60.0)})
+        {'retries': '2', 'rate': '60/min'}
+    """
+    return {name: Word(name, value).typed for name, value in words.items()}
+
 
 def written_words(options: NodeOptions | FlowOptions) -> Iterator[Word]:
     """The options that were given, in the order of their table.

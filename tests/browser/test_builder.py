@@ -132,6 +132,19 @@ def test_a_mistake_is_shown_at_its_field_and_goes_when_it_is_mended(notebook, bu
     assert notebook.alerts == []
 
 
+def test_the_number_of_votes_is_typed_anew_where_it_stands(notebook, builder):
+    add(builder, 1, "Yes or no?", "Add the first branch")
+    builder.get_by_label("Kind").select_option(label="Vote, of several")
+    votes = builder.get_by_label("How many votes")
+    votes.focus()
+    votes.press("Backspace")
+    builder.page.keyboard.type("12")
+    votes.press("Enter")
+    press(builder, "To cell")
+    cell = builder.get_by_role("textbox", name="The %%fanout cell")
+    expect(cell).to_have_text("%%fanout\n[branch_1] votes=12\nYes or no?")
+
+
 def test_a_run_is_cancelled_from_its_board(notebook, builder):
     add(builder, 1, "Go on", "Add the first branch")
     builder.get_by_label("Model").first.fill("endless")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 from nbflow import Flow, Run, ask, each
 from nbflow.core.states import RunState, State
@@ -202,7 +203,7 @@ async def test_retry_on_the_board_runs_the_branch_anew_on_the_same_board(
     widgets,  # noqa: F811
     monkeypatch,
 ):
-    shell = InteractiveShell.instance()
+    shell = InteractiveShell(config=Config({"HistoryManager": {"enabled": False}}))
     monkeypatch.setattr(board_module, "get_ipython", lambda: shell)
     calls = []
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from nbflow.errors import CellError
-from nbflow.notebook.branch_cells import read_node
+from nbflow.notebook.branch_completion import complete_branch
+from nbflow.notebook.branch_text import read_branch
+from nbflow.notebook.magics import NBFLOW_HELP
 from tests.notebook.kernel import Kernel
 
 MODEL = """
@@ -66,6 +70,20 @@ def test_a_branch_may_be_a_function_with_what_it_needs(kernel):
     )
     assert kernel.run("%nbflow run topic=cats -o run").error == ""
     assert kernel.run("run['both'], facts('x')").text == "('CATS: 3.14', 'x: 3.14')"
+
+
+def test_code_may_have_the_notebooks_own_syntax(kernel):
+    define(kernel, "%%branch said\nimport os\nwords = !echo hello\ndef said(): return words[0]")
+    assert kernel.run("%nbflow run -o run").error == ""
+    assert kernel.run("run['said']").text == "'hello'"
+
+
+def test_a_traceback_shows_the_lines_of_the_code_that_ran(kernel):
+    define(kernel, "%%branch bad\ndef bad():\n    return {}['x']")
+    kernel.run("%nbflow run -o run --on-error keep")
+    kernel.run("import traceback")
+    shown = kernel.run("print(*traceback.format_exception(run.errors['bad']))").stdout
+    assert "return {}['x']" in shown
 
 
 def test_the_graph_shows_what_is_missing(kernel):
@@ -146,27 +164,41 @@ def test_run_all_waits_for_it_and_an_error_in_it_is_short(kernel):
         ("branch", "joke", "def jok(): 1", (2, 5, "jok"), "give both one name"),
         ("branch", "joke", "def joke(): 1\ndef b(): 1", (3, 5, "b"), "one function"),
         ("branch", "joke", "\ndef joke(: 1", (3, 10, ":"), "Python can't read"),
-        ("join", "both model=x", "{a}", (1, 19, "x"), "prompt"),
+        ("branch", "joke seed=1", "def joke(): 'x'", (1, 20, "1"), "@node(seed=...)"),
+        ("branch", "joke template", "def joke(): 1", (1, 15, "template"), "no use before code"),
+        ("join", "both model=x", "{a}", (1, 19, "x"), "Write `prompt` behind the name"),
         ("join", "both", "nothing", (1, 8, "both"), "reads other nodes"),
     ],
 )
 def test_a_mistake_is_an_error_where_it_stands(magic, line, body, at, words):
     with pytest.raises(CellError) as caught:
-        read_node(magic, line, body)
+        read_branch(magic, line, body)
     error = caught.value
     assert words in error.problem
     assert (error.line, error.column) == at[:2]
 
 
+def test_only_a_join_is_told_of_the_word_prompt():
+    with pytest.raises(CellError) as caught:
+        read_branch("branch", "joke template model=x", "{a}")
+    assert "of no use here" in caught.value.problem
+    assert "prompt" not in caught.value.problem
+
+
 def test_a_join_is_a_template_unless_it_says_prompt():
-    assert read_node("join", "both", "{a} {b}").kind == "template"
-    asked = read_node("join", "both prompt temperature=0", "{a} {b}")
+    assert read_branch("join", "both", "{a} {b}").kind == "template"
+    asked = read_branch("join", "both prompt temperature=0", "{a} {b}")
     assert (asked.kind, asked.words) == ("prompt", {"temperature": "0"})
 
 
 def test_escapes_and_elements_are_those_of_a_section():
-    node = read_node("branch", "a for doc in docs votes=3", "\\[joke] {doc}\n")
+    node = read_branch("branch", "a for doc in docs votes=3", "\\[joke] {doc}\n")
     assert (node.text, node.elements, node.shape) == ("[joke] {doc}", (("doc", "docs"),), "each")
+
+
+def test_tab_offers_the_commands_that_the_help_names():
+    offered, _ = complete_branch("%nbflow ", 8, [], [])
+    assert [*offered] == [*sorted(re.findall(r"(?m)^    (\w+)", NBFLOW_HELP)), "--help"]
 
 
 def test_tab_completes_options_nodes_and_commands(kernel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import ipywidgets
@@ -11,119 +12,171 @@ import pytest
 
 import nbflow
 from nbflow import Flow, ask
-from nbflow.notebook.builder_model import BuilderModel, example
+from nbflow.notebook.builder_card import BranchCard, RunCard
+from nbflow.notebook.builder_drawing import Drawing
+from nbflow.notebook.builder_fields import Field, PromptEditor
+from nbflow.notebook.builder_model import EXAMPLE, BuilderModel
 from tests.notebook.kernel import Kernel
 
 
 @pytest.fixture
 def builder():
-    return nbflow.Builder(example())
+    return nbflow.Builder(EXAMPLE)
+
+
+def inside(widget: Any) -> Iterator[Any]:
+    """A widget and all that is in it, in the order in which they are seen."""
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from inside(child)
+
+
+def control(root: Any, label: str) -> Any:
+    return next(one for one in inside(root) if getattr(one, "description", "") == label)
+
+
+def press(root: Any, label: str) -> None:
+    control(root, label).click()
 
 
 def card(builder: Any, name: str) -> Any:
-    return builder._cards[builder.model.branch(name).id]
+    cards = (one for one in inside(builder) if isinstance(one, BranchCard))
+    return next(one for one in cards if control(one, "Name").value == name)
 
 
-def error(field: Any) -> str:
-    return str(field._error.value)
+def names(builder: Any) -> list[str]:
+    cards = [one for one in inside(builder) if isinstance(one, BranchCard)]
+    return [control(one, "Name").value for one in cards]
+
+
+def editor(root: Any) -> PromptEditor:
+    return next(one for one in inside(root) if isinstance(one, PromptEditor))
+
+
+def error(root: Any, label: str) -> str:
+    """What is said below a control."""
+    wanted = control(root, label)
+    fields = (one for one in inside(root) if isinstance(one, Field))
+    return next(str(one.children[1].value) for one in fields if one.children[0] is wanted)
 
 
 def test_what_is_typed_reaches_the_model_and_what_changes_is_shown(builder):
-    card(builder, "joke").fields["text"].value = "A pun about {topic} and {tone}"
+    editor(card(builder, "joke")).value = "A pun about {topic} and {tone}"
     assert builder.model.branch("joke").text == "A pun about {topic} and {tone}"
-    assert builder.model.inputs == ("topic", "tone")
-    builder._inputs["tone"].control.value = "dry"
+    assert builder.model.read().inputs == ("topic", "tone")
+    control(builder, "tone").value = "dry"
     builder.model.rename("joke", "pun")
-    assert card(builder, "pun").fields["name"].control.value == "pun"
-    assert "{pun}" in card(builder, "combined").fields["text"].value
+    assert "pun" in names(builder)
+    assert "{pun}" in editor(card(builder, "combined")).value
     assert builder.model.text().startswith("%%fanout topic=cats tone=dry\n[pun]")
 
 
 def test_every_kind_has_its_fields(builder):
     shown = card(builder, "joke")
-    shown._shape.control.value = "vote"
+    kind = control(shown, "Kind")
+    kind.value = "vote"
     assert builder.model.branch("joke").words == {"votes": "5"}
-    shown._votes.control.value = "7"
+    control(shown, "How many votes").value = "7"
     assert "[joke] votes=7" in builder.model.text()
-    shown._shape.control.value = "each"
-    shown._element.control.value = "topic"
-    shown._source.control.value = "topics"
+    kind.value = "each"
+    control(shown, "For each").value = "topic"
+    control(shown, "in").value = "topics"
     assert builder.model.branch("joke").elements == (("topic", "topics"),)
-    shown._shape.control.value = "python"
+    kind.value = "python"
     assert builder.model.branch("joke").kind == "python"
-    assert shown.fields["text"].code
+    assert editor(shown).code
 
 
 def test_a_mistake_stands_at_its_field_escaped(builder):
-    card(builder, "joke").fields["retries"].control.value = "<b>x</b>"
-    assert error(card(builder, "joke").fields["retries"]).startswith("retries takes a whole number")
-    assert "<b>" not in error(card(builder, "joke").fields["retries"])
-    card(builder, "story").fields["text"].value = "About {topc}"
-    editor = card(builder, "story").fields["text"]
-    assert "Did you mean 'topic'?" in editor.error
-    assert editor.marks == [[1, 7, 6]]
-    assert editor.names.count("topc") == 0
-    card(builder, "joke").fields["name"].control.value = "my joke"
-    assert "such as my_joke" in error(card(builder, "joke").fields["name"])
+    joke = card(builder, "joke")
+    control(joke, "Retries").value = "<b>x</b>"
+    assert error(joke, "Retries").startswith("retries takes a whole number")
+    assert "<b>" not in error(joke, "Retries")
+    story = editor(card(builder, "story"))
+    story.value = "About {topc}"
+    assert "Did you mean 'topic'?" in story.error
+    assert story.marks == [[1, 7, 6]]
+    assert story.names.count("topc") == 0
+    control(joke, "Name").value = "my joke"
+    assert "such as my_joke" in error(joke, "Name")
+
+
+def test_a_mistake_in_the_options_of_the_run_stands_at_its_field_too(builder):
+    builder.model.set_run_option("jobs", "<0>")
+    run = next(one for one in inside(builder) if isinstance(one, RunCard))
+    assert error(run, "At once") == "jobs takes a whole number from 1, not &#x27;&lt;0&gt;&#x27;."
+    control(run, "At once").value = "2"
+    control(run, "If a branch fails").value = "stop"
+    assert error(run, "At once") == ""
+    assert builder.model.text().startswith("%%fanout -j 2 --on-error stop topic=cats")
+    control(run, "If a branch fails").value = "finish"
+    assert builder.model.text().startswith("%%fanout -j 2 topic=cats")
 
 
 def test_a_new_branch_is_not_blamed_for_being_empty_until_it_is_run(builder):
-    builder._add.click()
-    editor = card(builder, "branch_5").fields["text"]
-    assert editor.error == ""
-    builder._to_cell.click()
-    assert editor.error.startswith("the prompt of 'branch_5' is empty")
+    press(builder, "Add branch")
+    text = editor(card(builder, "branch_5"))
+    assert text.error == ""
+    press(builder, "To cell")
+    assert text.error.startswith("the prompt of 'branch_5' is empty")
 
 
 def test_a_name_is_suggested_while_a_branch_has_none(builder):
-    builder._add.click()
+    press(builder, "Add branch")
     shown = card(builder, "branch_5")
-    shown.fields["text"].value = "Write a haiku about {topic}"
-    assert shown._suggest.description == "Call it “haiku”"
-    shown._suggest.click()
+    editor(shown).value = "Write a haiku about {topic}"
+    press(shown, "Call it “haiku”")
     assert builder.model.names()[-1] == "haiku"
 
 
 def test_buttons_reorder_duplicate_delete_and_undo(builder):
-    card(builder, "story")._up.click()
+    press(builder, "Move story up")
     assert builder.model.names()[:2] == ["story", "joke"]
-    card(builder, "story")._copy.click()
+    press(builder, "Duplicate story")
     assert builder.model.names()[:2] == ["story", "story_2"]
-    card(builder, "story_2")._delete.click()
-    builder._undo.click()
-    assert "story_2" in builder.model.names()
-    assert list(builder._list.children) == [
-        builder._cards[branch.id] for branch in builder.model.branches
-    ]
-    assert card(builder, "story")._up.disabled
+    press(builder, "Delete story_2")
+    assert names(builder) == ["story", "joke", "poem", "combined"]
+    press(builder, "Undo")
+    assert names(builder) == builder.model.names()
+    assert "story_2" in names(builder)
+    assert control(builder, "Move story up").disabled
 
 
 def test_a_cell_goes_out_and_comes_in_again(builder):
-    builder._to_cell.click()
-    assert builder._cell.value == example()
-    builder._pasted.value = "%%fanout\njoke: About cats"
-    builder._load()
+    press(builder, "To cell")
+    (shown,) = [one for one in inside(builder) if isinstance(one, PromptEditor) and one.copy]
+    assert shown.value == EXAMPLE
+    press(builder, "From cell")
+    pasted = control(builder, "Cell")
+    pasted.value = "%%fanout\njoke: About cats"
+    press(builder, "Load")
     assert builder.model.names() == ["joke"]
-    builder._pasted.value = "joke: About cats"
-    builder._edit(builder._load)
-    assert "begins with %%fanout" in builder._notice.value
+    pasted.value = "joke: About cats"
+    press(builder, "Load")
+    assert any("begins with %%fanout" in str(getattr(one, "value", "")) for one in inside(builder))
+
+
+def test_without_a_notebook_the_cell_is_printed(builder, capsys):
+    builder.to_cell()
+    assert capsys.readouterr().out == f"{EXAMPLE}\n"
 
 
 def test_a_flow_and_a_model_can_be_opened():
     assert nbflow.Builder(Flow(ask("x", name="a"))).model.text() == "%%fanout\n[a]\nx"
-    model = BuilderModel(example())
+    model = BuilderModel(EXAMPLE)
     one, two = nbflow.Builder(model), nbflow.Builder(model)
-    card(one, "joke").fields["text"].value = "new"
-    assert card(two, "joke").fields["text"].value == "new"
+    editor(card(one, "joke")).value = "new"
+    assert editor(card(two, "joke")).value == "new"
 
 
 def test_the_graph_is_described_in_words_too(builder):
-    assert "combined reads" in builder._graph.value
+    drawing = next(one for one in inside(builder) if isinstance(one, Drawing))
+    assert "combined reads" in drawing.value
 
 
 async def test_a_callback_of_another_thread_is_taken_to_the_loop():
-    builder = nbflow.Builder(example())
-    editor = card(builder, "joke").fields["text"]
+    builder = nbflow.Builder(EXAMPLE)
+    shown = editor(card(builder, "joke"))
     heard = []
     changed = asyncio.Event()
 
@@ -132,7 +185,7 @@ async def test_a_callback_of_another_thread_is_taken_to_the_loop():
         changed.set()
 
     builder.model.watch(hear)
-    thread = threading.Thread(target=lambda: setattr(editor, "value", "from a thread"))
+    thread = threading.Thread(target=lambda: setattr(shown, "value", "from a thread"))
     thread.start()
     await changed.wait()
     thread.join()
@@ -141,7 +194,7 @@ async def test_a_callback_of_another_thread_is_taken_to_the_loop():
 
 
 def test_every_control_has_a_name_for_those_who_cannot_see_it(builder):
-    for widget in list(ipywidgets.widgets.widget._instances.values()):
+    for widget in inside(builder):
         if isinstance(widget, ipywidgets.Button):
             assert widget.description or widget.tooltip
         elif isinstance(widget, ipywidgets.Text | ipywidgets.Dropdown | ipywidgets.Textarea):
@@ -154,14 +207,21 @@ def test_the_builder_and_the_cells_of_a_notebook_stay_in_step(kernel: Kernel):
     assert kernel.run("%nbflow builder").error == ""
     kernel.run(
         "from nbflow.notebook.branch_cells import current_flow\n"
-        "model = current_flow(get_ipython()); b = __import__('nbflow').Builder(model)"
+        "from tests.notebook.test_builder import editor, card, names\n"
+        "b = __import__('nbflow').Builder(current_flow(get_ipython()))"
     )
-    kernel.run("b._cards[1].fields['text'].value = 'A pun about {topic}'")
+    kernel.run("editor(card(b, 'joke')).value = 'A pun about {topic}'")
     kernel.run("%%join both\n{joke}")
-    assert kernel.run("list(model.names()), len(b._cards)").text == "(['joke', 'both'], 2)"
+    assert kernel.run("b.model.names(), names(b)").text == "(['joke', 'both'], ['joke', 'both'])"
     kernel.run("async def parrot(prompt): yield prompt")
     kernel.run("%nbflow run topic=cats -m parrot -o run")
     assert kernel.run("run['both']").text == "'A pun about cats'"
+
+
+def test_only_variables_of_the_notebook_are_filled_into_a_cell_that_is_loaded(kernel: Kernel):
+    kernel.run("import nbflow\nb = nbflow.Builder(); text = 'cats'")
+    kernel.run("b.from_cell('%%fanout topic={text}\\njoke: About {topic}')")
+    assert kernel.run("b.model.state.values['topic']").text == "'cats'"
 
 
 def test_where_no_widget_is_shown_the_next_cell_leaves_its_graph_and_its_cell(kernel: Kernel):
@@ -178,7 +238,12 @@ def test_where_no_widget_is_shown_the_next_cell_leaves_its_graph_and_its_cell(ke
 def test_a_run_shows_its_board_and_its_variable(kernel: Kernel):
     kernel.run("import nbflow, asyncio\nasync def parrot(prompt): yield prompt")
     kernel.run("b = nbflow.Builder('%%fanout topic=cats -m parrot -o made\\njoke: About {topic}')")
-    cell = kernel.run("b._run_button.click()\nawait asyncio.wait(list(b._tasks))\nmade['joke']")
+    kernel.run("from tests.notebook.test_builder import inside, press")
+    cell = kernel.run(
+        "press(b, 'Run')\nwhile b.last_run is None: await asyncio.sleep(0)\n"
+        "await b.last_run\nmade['joke']"
+    )
     assert cell.error == ""
     assert cell.text.endswith("'About cats'")
-    assert kernel.run("len(b._board.children), b.last_run is made").text == "(1, True)"
+    boards = "sum(type(one).__name__ == 'BoardWidget' for one in inside(b))"
+    assert kernel.run(f"{boards}, b.last_run is made").text == "(1, True)"
