@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbflow import blocking
-from nbflow.core.record import RunRecord
 from nbflow.core.run import Run, last_run
 from nbflow.errors import CellError, FlowError, ModelError, NbflowError, RunCancelled, RunError
 from nbflow.models import model
 from nbflow.writing.fan import best, each, vote
 from nbflow.writing.flow import Flow
-from nbflow.writing.graph import CompiledStateGraph
 from nbflow.writing.step import ask, node
-from nbflow.writing.workflow import Workflow
+
+if TYPE_CHECKING:
+    from nbflow.notebook.builder import Builder
+    from nbflow.notebook.watch import watch
 
 __version__ = "0.1.0"
 
@@ -49,9 +50,15 @@ __all__ = [
 ]
 
 
+_LOADED_LATER = {
+    "Builder": "nbflow.notebook.builder",  # it loads ipywidgets
+    "watch": "nbflow.notebook.watch",  # it loads IPython
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "Builder":  # it loads ipywidgets
-        return importlib.import_module("nbflow.notebook.builder").Builder
+    if name in _LOADED_LATER:
+        return getattr(importlib.import_module(_LOADED_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -65,27 +72,6 @@ def unload_ipython_extension(shell: Any) -> None:
     importlib.import_module("nbflow.notebook").unload(shell)
 
 
-def watch(of: Any = None) -> Any:
-    """Show runs live, each on a board of its own that stays as plain HTML when it has ended.
-
-    Without an argument, of every run that starts in a `with` block, whichever API starts it. With
-    one, of every run of that flow, graph or entrypoint. Outside of a notebook each run is printed
-    as text when it has ended.
-
-    Args:
-        of: A `Flow`, a compiled graph or an entrypoint; also LangGraph's own, which LangGraph then
-            runs as ever.
-
-    Returns:
-        Without an argument a context manager, else the same thing, watched: use it in place of the
-        original, which isn't changed.
-
-    Raises:
-        NbflowError: it is nothing that can be watched.
-    """
-    return importlib.import_module("nbflow.notebook.watch").watch(of)
-
-
 def _draw_flow(flow: Flow) -> Mapping[str, Any]:
     views = importlib.import_module("nbflow.views")
     drawn: Mapping[str, Any] = views.flow_bundle(flow.topology, flow.name)
@@ -94,14 +80,6 @@ def _draw_flow(flow: Flow) -> Mapping[str, Any]:
 
 def _graph_of_flow(flow: Flow) -> Any:
     return importlib.import_module("nbflow.views").graph_of_flow(flow.topology, flow.name)
-
-
-def _graph_of_compiled(compiled: CompiledStateGraph, xray: bool | int) -> Any:
-    return importlib.import_module("nbflow.views").graph_of_compiled(compiled, xray)
-
-
-def _graph_of_record(record: RunRecord) -> Any:
-    return importlib.import_module("nbflow.views").graph_of_record(record)
 
 
 def _show_board(run: Run) -> Any:
@@ -116,8 +94,6 @@ def _export(origin: Any, target: str) -> str:
 Flow.renderer = staticmethod(_draw_flow)
 Flow.exporter = _export
 Flow.drawer = staticmethod(_graph_of_flow)
-CompiledStateGraph.drawer = staticmethod(_graph_of_compiled)
-Workflow.drawer = staticmethod(_graph_of_record)
 Run.board = _show_board
 Run.exporter = staticmethod(_export)
 Run.wait_for = staticmethod(blocking.run)

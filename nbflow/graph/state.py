@@ -1,5 +1,6 @@
 """`StateGraph` where LangGraph has it too."""
 
-from nbflow.writing.graph import CompiledStateGraph, StateGraph
+from nbflow.writing.compiled import CompiledStateGraph
+from nbflow.writing.graph import StateGraph
 
 __all__ = ["CompiledStateGraph", "StateGraph"]

@@ -194,7 +194,7 @@ class _Exhibit:
         self._loop = asyncio.get_running_loop()
         if self._shell is not None:
             capture.hold(self._shell)
-            self._run.listen(_release_at_end)
+            self._run.listen(capture.release_at_end)
         self._context.copy().run(self._board.show)
 
     def _finish(self) -> None:
@@ -202,11 +202,6 @@ class _Exhibit:
             now_and_in_next_cell(self._shell, self._board.finish)()  # its own cell is over
         else:
             self._context.copy().run(self._board.finish)
-
-
-def _release_at_end(event: Event) -> None:
-    if event.kind is Kind.RUN_ENDED:
-        capture.release()
 
 
 # One flow, graph or entrypoint

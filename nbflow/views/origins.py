@@ -18,7 +18,7 @@ from nbflow.views.model import shown_order, sources_of
 from nbflow.views.nesting import SUBGRAPH
 
 if TYPE_CHECKING:
-    from nbflow.writing.graph import CompiledStateGraph
+    from nbflow.writing.compiled import CompiledStateGraph
 
 
 def graph_of_parts(

@@ -23,7 +23,8 @@ from nbflow.writing.streams import Session
 from nbflow.writing.types import Send
 
 if TYPE_CHECKING:
-    from nbflow.writing.graph import Branch, CompiledStateGraph
+    from nbflow.writing.compiled import CompiledStateGraph
+    from nbflow.writing.spec import Branch
 
 RunSubgraph: TypeAlias = Callable[[Moving, Any], Awaitable[Any]]
 """Runs the graph that a node is, with what it sees of the state."""

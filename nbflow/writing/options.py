@@ -155,8 +155,8 @@ def node_options(words: Mapping[str, Any]) -> NodeOptions:
         FlowError: there is no such word, it comes later, or it doesn't take that value.
 
     Example:
-        >>> node_options({"retries": "2", "timeout": 1}).policy().timeout
-        Timeout(seconds=1.0)
+        >>> node_options({"retries": "2", "timeout": 1}).policy().timeout.seconds
+        1.0
         >>> node_options({"retry": "2"})
         Traceback (most recent call last):
         ...

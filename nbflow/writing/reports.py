@@ -18,7 +18,8 @@ from nbflow.writing.streams import Session
 from nbflow.writing.tokens import Place, Tokens
 
 if TYPE_CHECKING:
-    from nbflow.writing.graph import CompiledStateGraph, Spec
+    from nbflow.writing.compiled import CompiledStateGraph
+    from nbflow.writing.spec import Spec
 
 _NO_OUTCOME = Outcome([], ())
 

@@ -13,7 +13,8 @@ from nbflow.core.topology import Mode, Node
 from nbflow.writing import paths
 
 if TYPE_CHECKING:
-    from nbflow.writing.graph import Branch, CompiledStateGraph, Spec
+    from nbflow.writing.compiled import CompiledStateGraph
+    from nbflow.writing.spec import Branch, Spec
 
 START = "__start__"
 END = "__end__"

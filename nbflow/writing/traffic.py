@@ -35,7 +35,7 @@ from nbflow.writing.tokens import Place, Tokens
 from nbflow.writing.types import Command, Send, TimeoutPolicy, policy_of
 
 if TYPE_CHECKING:
-    from nbflow.writing.graph import CompiledStateGraph
+    from nbflow.writing.compiled import CompiledStateGraph
 
 RECURSION_LIMIT = 25
 """How many steps a graph with a loop may take, unless its config says otherwise."""
