@@ -1,4 +1,4 @@
-"""What the board's buttons Retry and Edit do: a run that keeps everything else.
+"""What the board's button Edit does: a run with one node rewritten that keeps everything else.
 
 Knows flows and what their nodes were written as; knows nothing of widgets.
 """
@@ -56,24 +56,15 @@ def _code_of(step: Step) -> str:
         return ""
 
 
-def retried(run: Run, name: str) -> Run:
-    """A run, not started yet, in which a node runs again, and what depends on it.
-
-    Raises:
-        NbflowError: the run hasn't ended, or the elements of a node can't be had again.
-    """
-    return run.again(name)
-
-
 def edited(
     run: Run, name: str, text: str, namespace: dict[str, Any], describe: Describe | None = None
 ) -> Run:
-    """The same with another prompt, or with other code, which is defined in the namespace.
+    """A run, not started yet, in which a node runs again as edited, and what depends on it.
 
     Args:
         run: The ended run.
         name: The node.
-        text: Its new prompt, template or code.
+        text: Its new prompt or template; or code, which is defined in the namespace.
         namespace: The notebook's variables: what the text newly reads may be one of them.
         describe: What the `done` event says of a Python node's result beside its text.
 

@@ -15,10 +15,10 @@ from nbflow.core.run import Run
 from nbflow.core.states import RunState
 from nbflow.errors import NbflowError
 from nbflow.notebook import capture
-from nbflow.notebook.again import edited, offers, retried, source_of
+from nbflow.notebook.again import edited, offers, source_of
 from nbflow.views.body import blocks
 from nbflow.views.items import Query, items, whole_text
-from nbflow.views.model import pane
+from nbflow.views.model import node_ids, pane
 from nbflow.views.words import clean, counted
 
 WHOLE_MOST = 100_000
@@ -65,10 +65,8 @@ class Asked:
 
     def _name(self, key: Any) -> str | None:
         """The node of a generated id."""
-        names = list(self._run.record.nodes)
-        number = key[1:] if isinstance(key, str) else ""
-        known = number.isascii() and number.isdigit() and len(number) < 9  # noqa: PLR2004
-        return names[int(number)] if known and int(number) < len(names) else None
+        ids = node_ids(self._run.record)
+        return next((name for name, id_ in ids.items() if id_ == key), None)
 
     def _full(self, name: str) -> dict[str, Any]:
         shown = pane(self._run.record, name)
@@ -94,6 +92,6 @@ class Asked:
         shell = get_ipython()
         namespace = {} if shell is None else shell.user_ns
         describe = None if shell is None else capture.describer(shell)
-        made = retried(run, name) if text is None else edited(run, name, text, namespace, describe)
+        made = run.again(name) if text is None else edited(run, name, text, namespace, describe)
         self._start(made)
         return {}

@@ -21,7 +21,7 @@ from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import DisplayHandle, display
 
-from nbflow.core.events import Event, Kind
+from nbflow.core.events import Event
 from nbflow.core.run import Run
 from nbflow.core.states import RunState
 from nbflow.errors import NbflowError, nearest
@@ -42,7 +42,6 @@ READY_SECONDS = 3.0
 """How long a front end has to say that it shows widgets."""
 
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
-
 
 _on_boards: WeakSet[Run] = WeakSet()
 
@@ -131,7 +130,8 @@ class Board:
 
         self._changes = self._changes_of(self._run)
         self._widget = BoardWidget(self._everything, self._hear)
-        self._handle = _displayed({**self._plain(), _WIDGET_MIME: _reference(self._widget)})
+        plain = f"{self._run!r} (live where widgets are shown)"
+        self._handle = _displayed({"text/plain": plain, _WIDGET_MIME: _reference(self._widget)})
         self._live = True
         self._loop = loop = asyncio.get_running_loop()
         self._follow()
@@ -188,9 +188,6 @@ class Board:
             self._stop()
             self._instead = HtmlBoard(self._run, self._handle)
             self._instead.show()
-
-    def _plain(self) -> dict[str, Any]:
-        return {"text/plain": f"{self._run!r} (live where widgets are shown)"}
 
     def _everything(self) -> dict[str, Any]:
         whole = self._changes.everything(self._run.elapsed)
@@ -262,26 +259,16 @@ class Board:
         before, shell = self._run, get_ipython()
         if shell is not None:
             capture.hold(shell)
-            run.listen(_releasing)
+            run.listen(capture.release_at_end)
         try:
             run.start()
         except BaseException:
             if shell is not None:
                 capture.release()
             raise
-        for name in [name for name, value in _variables().items() if value is before]:
-            _variables()[name] = run
+        variables = {} if shell is None else shell.user_ns
+        variables |= {name: run for name, value in variables.items() if value is before}
         self.turn_to(run)
-
-
-def _releasing(event: Event) -> None:
-    if event.kind is Kind.RUN_ENDED:
-        capture.release()
-
-
-def _variables() -> dict[str, Any]:
-    shell = get_ipython()
-    return {} if shell is None else shell.user_ns
 
 
 class HtmlBoard:

@@ -20,7 +20,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from nbflow.core.context import TaskContext, current_task
-from nbflow.core.events import Kind
+from nbflow.core.events import Event, Kind
 
 
 class BranchStream(io.TextIOBase):
@@ -138,6 +138,12 @@ def release() -> None:
     _holders -= 1
     if _holders == 0:
         _undo.close()
+
+
+def release_at_end(event: Event) -> None:
+    """Undo one `hold` when the run ends to whose events this listens."""
+    if event.kind is Kind.RUN_ENDED:
+        release()
 
 
 def _replace_streams() -> None:

@@ -48,17 +48,13 @@ class Crowd:
         self._told_names = False
         self.is_stale = True
         """Whether there is news."""
-        self._watched = self._all_looked_at()
+        self.watched = self._all_looked_at()
+        """The nodes whose panes are told whole."""
 
     def _all_looked_at(self) -> frozenset[str]:
         looked = [name for names in self._looks.values() for name in names]
         first = () if self._looks else self._order[:PANES_FULL]
         return frozenset([*looked, *first, *self._joins])
-
-    @property
-    def watched(self) -> frozenset[str]:
-        """The nodes whose panes are told whole."""
-        return self._watched
 
     def note(self, name: str) -> None:
         """Something happened to a node, which may be new."""
@@ -83,7 +79,7 @@ class Crowd:
         self._looks[view] = tuple(names)
         while len(self._looks) > VIEWS_MOST:
             del self._looks[next(iter(self._looks))]
-        before, self._watched = self._watched, self._all_looked_at()
+        before, self.watched = self.watched, self._all_looked_at()
         return [name for name in names if name not in before]
 
     def news(self, *, whole: bool = False) -> dict[str, Any]:

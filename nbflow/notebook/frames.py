@@ -104,7 +104,7 @@ class Changes:
         self._clock = clock
         self._offers = offers
         self._crowd: Crowd | None = None
-        self._lasted = True
+        self._timeline_is_stale = True
         """Whether something began or ended since the timeline was told."""
         self._stale: dict[str, None] = {}
         self._told: dict[str, list[str]] = {}
@@ -129,7 +129,7 @@ class Changes:
 
     def note(self, event: Event) -> None:
         """Remember whom an event concerns: a node, and at its end those that wait for it."""
-        self._lasted = self._lasted or event.kind not in _SAYING
+        self._timeline_is_stale = self._timeline_is_stale or event.kind not in _SAYING
         match event.kind:
             case Kind.NODE:
                 self._note_inputs(event.data["name"])
@@ -210,9 +210,9 @@ class Changes:
             if self._clock() > until:
                 break
         frame = {"run": self._run(elapsed, census), "panes": panes}
-        if self._lasted:
+        if self._timeline_is_stale:
             frame["timeline"] = _timeline(self._record)
-            self._lasted = False
+            self._timeline_is_stale = False
         if self._crowd is not None:
             frame["cells"] = self._crowd.news()
         elif grows:

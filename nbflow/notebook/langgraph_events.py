@@ -15,8 +15,8 @@ from nbflow.core.task import Call
 from nbflow.core.topology import Node
 from nbflow.core.values import text_of
 from nbflow.notebook.followed import FollowedRun, elsewhere
-from nbflow.writing.messages import is_message
 from nbflow.writing.execution import Update
+from nbflow.writing.messages import is_message
 
 Part: TypeAlias = tuple[tuple[str, ...], str, Any]
 """In which graph, as its path; in which mode; and what."""
@@ -144,7 +144,7 @@ class Listener:
         elif node is None:
             node = self._known.nodes[name] = Node(name, elsewhere)
         elif not node.inputs and name not in self._known.first:
-            node = self._led_to(node, name)
+            node = self._led_to(node)
         self._graphs[data["id"]] = namespace
         self._calls[data["id"]] = self._run.begun(node, caller)
 
@@ -153,14 +153,14 @@ class Listener:
         """Of an entrypoint, the call of itself."""
         return next(iter(self._calls.values()), None)
 
-    def _led_to(self, node: Node, name: str) -> Node:
+    def _led_to(self, node: Node) -> Node:
         """A node that no drawn edge leads to: whoever may lead anywhere, may have led here."""
-        graph = name.rpartition(":")[0]
+        graph = node.name.rpartition(":")[0]
         ended = {call.node.name for call in self._calls.values() if call.state is State.DONE}
-        sources = [one for one in self._known.anywhere if one in ended and one != name]
+        sources = [one for one in self._known.anywhere if one in ended and one != node.name]
         ways = tuple(one for one in sources if one.rpartition(":")[0] == graph)
         if ways:
-            node = self._known.nodes[name] = replace(node, inputs=ways, perhaps=ways)
+            node = self._known.nodes[node.name] = replace(node, inputs=ways, perhaps=ways)
         return node
 
     def _called(self, name: str) -> Node:

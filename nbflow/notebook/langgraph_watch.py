@@ -128,9 +128,10 @@ class _Asked:
         # A message that a subgraph has streamed isn't streamed again when its node returns it.
         # So whoever wants messages without subgraphs gets others if we ask for those.
         self.listens_within = self.subgraphs or not (quietly or "messages" in self.modes)
+        listened = LISTENED[:1] if quietly else LISTENED
         self.options = {
             **how,
-            "stream_mode": [*dict.fromkeys((*self.modes, *LISTENED[: 1 if quietly else None]))],
+            "stream_mode": [*dict.fromkeys((*self.modes, *listened))],
             "subgraphs": self.listens_within,
         }
 

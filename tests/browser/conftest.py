@@ -1,30 +1,17 @@
-"""Fixtures that put a real notebook into a real browser.
-
-They live as long as this folder's tests (package scope) and not for the whole session: while
-Playwright's sync API is open, its event loop counts as running in the main thread, and no async
-test of another folder could run.
-"""
+"""Fixtures that put a real notebook into a real browser."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
-from .chromium import launch
+from .chromium import browser_of_folder  # noqa: F401 - a fixture
 from .page import NotebookPage
 from .servers import FrontEnd, JupyterServer
 
 _page = pytest.StashKey[NotebookPage]()
-
-
-@pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

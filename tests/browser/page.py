@@ -94,6 +94,11 @@ class NotebookPage:
         self.run(index)
         self.wait_prompt(index, f"[{count}]")
 
+    def run_first(self, count: int) -> None:
+        """Run so many cells, of which none has run yet, each to its end."""
+        for index in range(count):
+            self.run_to_end(index, index + 1)
+
     def interrupt(self) -> None:
         """Press the stop button."""
         self.page.locator('[data-jp-item-name="interrupt"] >> visible=true').click()

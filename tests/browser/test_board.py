@@ -140,8 +140,7 @@ def test_a_saved_run_shows_panes_and_graph_without_a_kernel(
 ) -> None:
     """A person saves a finished run and sends the notebook to somebody who hasn't even a kernel."""
     notebook.open_new("saved-run.ipynb", MODELS, FINISHED)
-    notebook.run_to_end(0, 1)
-    notebook.run_to_end(1, 2)
+    notebook.run_first(2)
     expect(notebook.output(1)).to_contain_text("Both: A joke about cats")
     saved = notebook.save()
     (output,) = saved["cells"][1]["outputs"]
@@ -186,8 +185,7 @@ async def shower():
 """
     setup = "%load_ext nbflow\n%matplotlib inline\n1"
     notebook.open_new("outputs.ipynb", setup, cell)
-    notebook.run_to_end(0, 1)
-    notebook.run_to_end(1, 2)
+    notebook.run_first(2)
     panes = notebook.output(1).locator(".nbflow-pane")
     expect(panes).to_have_count(3)
     printer, plotter, shower = panes.all()
@@ -205,9 +203,7 @@ def test_two_runs_in_the_background_have_boards_of_their_own(notebook: NotebookP
     second = "%%fanout --bg -o two -m endless\na: second"
     end = "two.cancel()\ntry:\n    await two\nexcept Exception as error:\n    print(error)"
     notebook.open_new("background.ipynb", MODELS, first, second, "6 * 7", end)
-    notebook.run_to_end(0, 1)
-    notebook.run_to_end(1, 2)
-    notebook.run_to_end(2, 3)
+    notebook.run_first(3)
     notebook.wait_pane(1, "a", "first-3")
     notebook.wait_pane(2, "a", "second-3")
     notebook.run_to_end(3, 4)
@@ -234,8 +230,7 @@ def test_a_page_that_is_reloaded_shows_the_run_as_it_is_now(notebook: NotebookPa
     """A person reloads the page in the middle of a run, and the board goes on."""
     cell = ENDLESS.replace("-o run", "--bg -o run")
     notebook.open_new("reload.ipynb", MODELS, cell, "run.cancel()")
-    notebook.run_to_end(0, 1)
-    notebook.run_to_end(1, 2)
+    notebook.run_first(2)
     notebook.wait_pane(1, "joke", "joke-3")
     notebook.save()
     notebook.open("reload.ipynb")

@@ -24,8 +24,7 @@ def test_a_branch_is_edited_and_run_again_on_the_board_and_the_rest_is_kept(
     """A person opens the board of a run that has ended, mends a prompt, and gets the new result."""
     after = "print(run['both'], '|', run.record.tasks['poem'].reused)"
     notebook.open_new("edit.ipynb", MODELS, FLOW, "%nbflow board run", after)
-    for index in range(3):
-        notebook.run_to_end(index, index + 1)
+    notebook.run_first(3)
     board = notebook.board(2)
     expect(board).to_have_attribute("data-state", "done")
     board.get_by_role("button", name="Edit joke").click()
@@ -55,8 +54,7 @@ def fragile():
 def both(steady, fragile): return f"{steady} and {fragile}"
 """
     notebook.open_new("retry.ipynb", "%load_ext nbflow\nmended = False", cell, "run.board()")
-    for index in range(2):
-        notebook.run_to_end(index, index + 1)
+    notebook.run_first(2)
     expect(notebook.output(1)).to_contain_text("out of order")
     notebook.run_to_end(2, 3)
     board = notebook.board(2)
@@ -79,8 +77,7 @@ def test_keys_pressed_in_the_editor_are_text_and_no_commands_of_the_notebook(
 ) -> None:
     """A person types `dd` and `a` into a prompt, and no cell is deleted or added."""
     notebook.open_new("keys.ipynb", MODELS, FLOW, "%nbflow board")
-    for index in range(3):
-        notebook.run_to_end(index, index + 1)
+    notebook.run_first(3)
     cells = notebook.page.locator(".jp-Notebook .jp-Cell").count()
     notebook.board(2).get_by_role("button", name="Edit joke").click()
     area = notebook.board(2).get_by_label("Text of joke")
@@ -95,8 +92,7 @@ def test_a_board_of_an_ended_run_says_it_when_the_kernel_is_restarted(
 ) -> None:
     """A person restarts the kernel; the open board says that its buttons are of no use any more."""
     notebook.open_new("gone.ipynb", MODELS, FLOW, "%nbflow board")
-    for index in range(3):
-        notebook.run_to_end(index, index + 1)
+    notebook.run_first(3)
     board = notebook.board(2)
     expect(board.get_by_role("button", name="Retry joke")).to_be_enabled()
     notebook.restart()
@@ -116,8 +112,7 @@ async def page(doc):
 """
     setup = "%load_ext nbflow\ndocs = list(range(300))"
     notebook.open_new("items.ipynb", setup, cell, "%nbflow board")
-    for index in range(3):
-        notebook.run_to_end(index, index + 1)
+    notebook.run_first(3)
     board = notebook.board(2)
     board.get_by_role("button", name="Expand page").click()
     expect(board.locator(".nbflow-items")).to_contain_text("300 · ✓ 294 done · ✕ 6 failed")

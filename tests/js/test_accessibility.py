@@ -6,17 +6,15 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from nbflow.views import html
 from nbflow.views.layout import graphviz_executable
-from tests.browser.chromium import launch
-from tests.js.test_board_dom import Shown
+from tests.js.shown import Shown
 from tests.views.records import Story
 
 pytestmark = pytest.mark.browser
@@ -30,21 +28,6 @@ DARK = """() => {
     + "--jp-content-font-color2:rgba(255,255,255,.7);--jp-layout-color2:#424242;"
     + "--jp-border-color2:#616161";
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1000, "height": 900})
-    yield page
-    page.close()
 
 
 @pytest.fixture(scope="module")

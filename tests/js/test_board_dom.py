@@ -3,116 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-import nbflow.notebook
 from nbflow.notebook.frames import Changes
-from nbflow.views import live_svg
 from nbflow.views.layout import graphviz_executable
-from tests.browser.chromium import launch
+from tests.js.shown import Shown
 from tests.views.hostile import PAYLOADS
 from tests.views.records import Story
+from tests.views.test_timeline import grouped
 
 pytestmark = pytest.mark.browser
-
-HERE = Path(nbflow.notebook.__file__).parent
-
-START = """async ([source, state, views]) => {
-  const module = await import("data:text/javascript," + encodeURIComponent(source));
-  const handlers = {};
-  window.sent = [];
-  const model = {
-    get: () => state,
-    on: (name, handler) => { handlers[name] = handler; },
-    send: (message) => window.sent.push(message),
-  };
-  window.tell = (message) => handlers["msg:custom"](message);
-  window.frame = (message) => window.tell({ type: "frame", ...message });
-  window.restart = () => handlers["comm_live_update"]();
-  const widget = module.default();
-  widget.initialize({ model });
-  window.close = [];
-  for (let number = 0; number < views; number += 1) {
-    const el = document.createElement("div");
-    document.body.append(el);
-    window.close.push(widget.render({ model, el }));
-  }
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-class Shown:
-    """A story on a board in a page."""
-
-    def __init__(self, page: Page, story: Story, *, views: int = 1, hint: str = "") -> None:
-        self.page = page
-        self.changes = Changes(story.record, time.perf_counter, lambda _name: "re")
-        self.answered = 0
-        self.story = story
-        self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-        page.on("dialog", lambda dialog: self.problems.append(dialog.message))
-        page.on("request", lambda request: self._note(request.url))
-        style = (HERE / "board.css").read_text("utf-8")
-        page.set_content(f"<!doctype html><style>{style}</style><body></body>")
-        state = {
-            **self.changes.everything(story.record.now),
-            "graph": {"svg": live_svg(story.record)},
-            "hint": hint,
-        }
-        page.evaluate(START, [(HERE / "board.js").read_text("utf-8"), state, views])
-
-    def _note(self, url: str) -> None:
-        if not url.startswith("data:"):
-            self.problems.append(f"it asked for {url}")
-
-    def tell(self, *events: Any) -> None:
-        """Send what these events changed, as one frame."""
-        for event in events:
-            self.changes.note(event)
-        while self.changes.pending:
-            self.page.evaluate("window.frame", self.changes.newest(self.story.record.now))
-
-    def asked(self, count: int) -> list[dict[str, Any]]:
-        """The questions of the page that haven't been answered, once there are so many."""
-        wanted = "([n, m]) => window.sent.filter((one) => one.ask).length >= n + m"
-        self.page.wait_for_function(wanted, arg=[self.answered, count])
-        asked = self.page.evaluate("window.sent.filter((one) => one.ask)")
-        return list(asked[self.answered :])
-
-    def answer(self, *answers: dict[str, Any]) -> list[dict[str, Any]]:
-        """Answer the page's questions, in their order; what they were."""
-        asked = self.asked(len(answers))
-        for question, answer in zip(asked, answers, strict=False):
-            message = {"type": "answer", "ask": question["ask"], **answer}
-            self.page.evaluate("window.tell", message)
-        self.answered += len(answers)
-        return asked
-
-    def pane(self, branch: str) -> Any:
-        return self.page.locator(f".nbflow-pane[data-branch='{branch}']").first
-
-    def text(self, branch: str) -> Any:
-        return self.pane(branch).locator(".nbflow-pane-text")
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1000, "height": 800})
-    yield page
-    page.close()
 
 
 @pytest.fixture
@@ -382,6 +285,17 @@ def test_a_row_of_the_timeline_says_everything_in_words_and_goes_to_the_pane(pag
     expect(shown.pane("poem")).to_be_focused()
 
 
+def test_the_tasks_in_the_timeline_of_an_ended_run_have_their_bars(page):
+    story = Story({"page": ()})
+    story.record = grouped(3, failed=0)
+    Shown(page, story)
+    page.get_by_role("button", name="Tasks of page").click()
+    bars = page.locator(".nbflow-member .nbflow-span-done")
+    expect(bars).to_have_count(2)
+    lengths = bars.evaluate_all("all => all.map((bar) => parseFloat(bar.style.width))")
+    assert min(lengths) > 0
+
+
 def test_any_two_outputs_are_compared_word_by_word(page, story):
     shown = Shown(page, ended(story))
     page.get_by_role("button", name="Compare two outputs").click()
@@ -434,11 +348,8 @@ def test_what_somebody_selected_in_a_grid_stays_there_when_it_scrolls_away(page)
 
 
 def test_the_tasks_of_a_node_are_a_table_that_is_asked_for_as_it_scrolls(page):
-    from tests.views.test_timeline import grouped  # noqa: PLC0415 - only here
-
-    record = grouped(1000, failed=3)
     story = Story({"page": ()})
-    story.record = record
+    story.record = grouped(1000, failed=3)
     shown = Shown(page, story)
     page.get_by_role("button", name="Expand page").click()
 

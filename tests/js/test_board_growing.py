@@ -9,9 +9,10 @@ from nbflow.core.events import Event, Kind
 from nbflow.views import live_svg
 from nbflow.views.graph import LEGEND, graph
 from nbflow.views.layout import graphviz_executable
+from tests.js.shown import Shown
 from tests.views.records import Story
 
-from .test_board_dom import Shown, browser, page  # noqa: F401 - fixtures
+pytestmark = pytest.mark.browser
 
 needs_graphviz = pytest.mark.skipif(graphviz_executable() is None, reason="no Graphviz here")
 
@@ -43,7 +44,7 @@ def story() -> Story:
     return story
 
 
-def test_a_node_that_comes_has_a_pane_before_the_entrypoints(page: Page, story: Story) -> None:  # noqa: F811
+def test_a_node_that_comes_has_a_pane_before_the_entrypoints(page: Page, story: Story) -> None:
     shown = Shown(page, story)
     shown.tell(come(story, "joke"), story.say(Kind.QUEUED, "joke"), story.start("joke"))
     shown.tell(come(story, "poem"), story.say(Kind.QUEUED, "poem"))
@@ -55,7 +56,7 @@ def test_a_node_that_comes_has_a_pane_before_the_entrypoints(page: Page, story: 
     assert shown.problems == []
 
 
-def test_a_pane_that_becomes_a_join_moves_below_the_others(page: Page, story: Story) -> None:  # noqa: F811
+def test_a_pane_that_becomes_a_join_moves_below_the_others(page: Page, story: Story) -> None:
     shown = Shown(page, story)
     names = ("both", "joke", "poem")
     shown.tell(*(come(story, name) for name in names))
@@ -66,7 +67,7 @@ def test_a_pane_that_becomes_a_join_moves_below_the_others(page: Page, story: St
     expect(page.locator(".nbflow-pane")).to_have_count(4)
 
 
-def test_what_the_run_did_not_come_to_is_skipped_at_its_end(page: Page, story: Story) -> None:  # noqa: F811
+def test_what_the_run_did_not_come_to_is_skipped_at_its_end(page: Page, story: Story) -> None:
     shown = Shown(page, story)
     shown.tell(come(story, "left"))
     expect(shown.pane("left")).to_have_attribute("data-state", "queued")
@@ -75,7 +76,7 @@ def test_what_the_run_did_not_come_to_is_skipped_at_its_end(page: Page, story: S
 
 
 @needs_graphviz
-def test_the_graph_is_drawn_anew_with_its_dashes_explained(page: Page, story: Story) -> None:  # noqa: F811
+def test_the_graph_is_drawn_anew_with_its_dashes_explained(page: Page, story: Story) -> None:
     shown = Shown(page, story)
     shown.tell(come(story, "gate"), come(story, "joke", perhaps=("gate",)))
     redraw(shown)
@@ -85,7 +86,7 @@ def test_the_graph_is_drawn_anew_with_its_dashes_explained(page: Page, story: St
 
 
 @needs_graphviz
-def test_a_box_says_how_many_calls_its_node_had(page: Page, story: Story) -> None:  # noqa: F811
+def test_a_box_says_how_many_calls_its_node_had(page: Page, story: Story) -> None:
     shown = Shown(page, story)
     shown.tell(come(story, "rate"), story.say(Kind.QUEUED, "rate"), story.start("rate"))
     again = story.say(Kind.CHUNK, "rate", text="")._replace(

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -43,7 +44,6 @@ class Widget:
         self.closed = False
 
     def send(self, message: dict[str, Any]) -> None:
-        assert not self.closed
         self.sent.append(json.loads(json.dumps(message)))
 
     def close(self) -> None:
@@ -103,16 +103,23 @@ def blocks(widget: Widget) -> str:
     )
 
 
-async def test_what_a_branch_says_reaches_the_widget_while_it_runs(output, widgets):
+@asynccontextmanager
+async def telling(kind: type[Board | HtmlBoard] = Board, **how: Any) -> AsyncIterator[Run]:
+    """A run that is shown while it tells its tale, and is let go in the end."""
     gate = Gate()
     run = run_of(Node("tale", gate.speak))
-    board = Board(run)
+    board = kind(run, **how)
     board.show()
-    await until(lambda: "<strong>upon</strong>" in blocks(widgets[0]))
+    yield run
     assert run.status is RunState.RUNNING
     gate.open.set()
     await run
     board.finish()
+
+
+async def test_what_a_branch_says_reaches_the_widget_while_it_runs(output, widgets):
+    async with telling():
+        await until(lambda: "<strong>upon</strong>" in blocks(widgets[0]))
 
 
 async def test_at_the_end_no_widget_is_left(output, widgets):
@@ -147,33 +154,20 @@ async def test_nothing_is_sent_after_the_end(output, widgets):
     await run
     board.finish()
     count = len(widgets[0].sent)
-    await asyncio.sleep(0)
-    gc.collect()
+    await asyncio.sleep(2 * board_module.WIDGET_PERIOD_SECONDS)
     assert len(widgets[0].sent) == count
 
 
 async def test_the_graph_comes_once_it_is_laid_out(output, widgets):
-    gate = Gate()
-    run = run_of(Node("tale", gate.speak))
-    board = Board(run)
-    board.show()
-    await until(lambda: any("graph" in frame for frame in widgets[0].sent))
-    assert widgets[0].whole()["graph"]
-    run.cancel()
-    await until(lambda: run.status is not RunState.RUNNING)
-    board.finish()
+    async with telling():
+        await until(lambda: any("graph" in frame for frame in widgets[0].sent))
+        assert widgets[0].whole()["graph"]
 
 
 async def test_a_page_that_opens_late_gets_what_has_been_said(output, widgets):
-    gate = Gate()
-    run = run_of(Node("tale", gate.speak))
-    board = Board(run)
-    board.show()
-    await until(lambda: "upon" in blocks(widgets[0]))
-    assert "upon" in "".join(widgets[0].whole()["panes"][0]["blocks"])
-    gate.open.set()
-    await run
-    board.finish()
+    async with telling():
+        await until(lambda: "upon" in blocks(widgets[0]))
+        assert "upon" in "".join(widgets[0].whole()["panes"][0]["blocks"])
 
 
 async def test_cancel_from_the_page_cancels_the_branch_or_the_run(output, widgets):
@@ -202,15 +196,9 @@ async def test_cancel_from_the_page_cancels_the_branch_or_the_run(output, widget
     ],
 )
 async def test_any_other_message_does_nothing(output, widgets, message):
-    gate = Gate()
-    run = run_of(Node("tale", gate.speak))
-    board = Board(run)
-    board.show()
-    widgets[0].hear(message)
-    gate.open.set()
-    await run
+    async with telling() as run:
+        widgets[0].hear(message)
     assert run.status is RunState.DONE
-    board.finish()
 
 
 async def test_why_buttons_do_not_work_is_told_to_the_page(output, widgets):
@@ -224,42 +212,23 @@ async def test_why_buttons_do_not_work_is_told_to_the_page(output, widgets):
 
 async def test_where_no_page_answers_html_is_shown_instead(output, widgets, monkeypatch):
     monkeypatch.setattr(board_module, "READY_SECONDS", 0.0)
-    gate = Gate()
-    run = run_of(Node("tale", gate.speak))
-    board = Board(run, expects_ready=True)
-    board.show()
-    await until(lambda: "<strong>upon</strong>" in output.states[-1].get("text/html", ""))
-    assert run.status is RunState.RUNNING
-    gate.open.set()
-    await run
-    board.finish()
+    async with telling(expects_ready=True):
+        await until(lambda: "<strong>upon</strong>" in output.states[-1].get("text/html", ""))
     assert "it ended." in output.states[-1]["text/html"]
     assert widgets[0].closed
 
 
 async def test_a_page_that_answers_keeps_its_widget(output, widgets, monkeypatch):
     monkeypatch.setattr(board_module, "READY_SECONDS", 0.0)
-    gate = Gate()
-    run = run_of(Node("tale", gate.speak))
-    board = Board(run, expects_ready=True)
-    board.show()
-    widgets[0].hear({"type": "ready"})
-    await until(lambda: "upon" in blocks(widgets[0]))
-    assert len(output.states) == 1
-    gate.open.set()
-    await run
-    board.finish()
+    async with telling(expects_ready=True):
+        widgets[0].hear({"type": "ready"})
+        await until(lambda: "upon" in blocks(widgets[0]))
+        assert len(output.states) == 1
 
 
 async def test_the_html_board_draws_as_the_run_goes_and_at_its_end(output):
-    gate = Gate()
-    run = run_of(Node("tale", gate.speak))
-    board = HtmlBoard(run)
-    board.show()
-    await until(lambda: "upon" in output.states[-1].get("text/html", ""))
-    gate.open.set()
-    await run
-    board.finish()
+    async with telling(HtmlBoard):
+        await until(lambda: "upon" in output.states[-1].get("text/html", ""))
     assert 'data-state="done"' in output.states[-1]["text/html"]
     assert not any(WIDGET in state for state in output.states)
 

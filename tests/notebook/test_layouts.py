@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 from nbflow.core.events import Event, Kind
-from nbflow.notebook.layouts import Layouts
+from nbflow.notebook.layouts import QUIET_SECONDS, Layouts
 from nbflow.views.graph import Graph
 from tests.views.test_calls import Program
 
@@ -70,7 +70,7 @@ async def test_the_second_call_of_a_node_changes_what_is_drawn_and_later_ones_do
     assert box.counts == "calls"
     watched.note(Kind.QUEUED, call=2)
     watched.note(Kind.CHUNK, text="x")
-    await asyncio.sleep(0)
+    await asyncio.sleep(2 * QUIET_SECONDS)
     assert len(watched.sources) == 2
 
 
@@ -80,7 +80,6 @@ async def test_once_stopped_nobody_is_told():
     watched.grow("more")
     watched.layouts.stop()
     watched.may.set()
-    loop = asyncio.get_running_loop()
-    await loop.run_in_executor(None, lambda: None)
-    await asyncio.sleep(0)
+    await asyncio.get_running_loop().shutdown_default_executor()  # when it has laid it out
+    await asyncio.sleep(2 * QUIET_SECONDS)
     assert watched.drawn.empty()

@@ -48,6 +48,14 @@ def fan_out():
     return builder.compile(name="cats")
 
 
+def alone(name, node, **how):
+    """A graph of one node."""
+    builder = StateGraph(Topic)
+    builder.add_node(name, node, **how)
+    builder.add_edge(START, name)
+    return builder.compile()
+
+
 def map_reduce():
     builder = StateGraph(Topic)
     builder.add_node("split", lambda _state: {})
@@ -267,10 +275,8 @@ async def test_an_error_that_langgraph_handles_fails_no_run():
     def bad(_state):
         raise ValueError
 
-    builder = StateGraph(Topic)
-    builder.add_node("bad", bad, error_handler=lambda _state: {"joke": "None today."})
-    builder.add_edge(START, "bad")
-    assert (await nbflow.watch(builder.compile()).ainvoke(TOPIC))["joke"] == "None today."
+    graph = alone("bad", bad, error_handler=lambda _state: {"joke": "None today."})
+    assert (await nbflow.watch(graph).ainvoke(TOPIC))["joke"] == "None today."
     assert nbflow.last_run().status is RunState.DONE
 
 
@@ -284,10 +290,7 @@ async def test_cancelling_the_run_cancels_langgraph():
         finally:
             stopped.set()
 
-    builder = StateGraph(Topic)
-    builder.add_node("waits", waits)
-    builder.add_edge(START, "waits")
-    calling = asyncio.ensure_future(nbflow.watch(builder.compile()).ainvoke(TOPIC))
+    calling = asyncio.ensure_future(nbflow.watch(alone("waits", waits)).ainvoke(TOPIC))
     await started.wait()
     with pytest.raises(NbflowError, match="one branch alone"):
         nbflow.last_run().cancel("waits")
@@ -305,10 +308,7 @@ async def test_cancelling_the_caller_cancels_langgraph():
         started.set()
         await asyncio.Event().wait()
 
-    builder = StateGraph(Topic)
-    builder.add_node("waits", waits)
-    builder.add_edge(START, "waits")
-    calling = asyncio.ensure_future(nbflow.watch(builder.compile()).ainvoke(TOPIC))
+    calling = asyncio.ensure_future(nbflow.watch(alone("waits", waits)).ainvoke(TOPIC))
     await started.wait()
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -359,10 +359,7 @@ async def test_what_a_node_writes_is_shown_with_it():
         get_stream_writer()("half of it")
         return {}
 
-    builder = StateGraph(Topic)
-    builder.add_node("writes", writes)
-    builder.add_edge(START, "writes")
-    await nbflow.watch(builder.compile()).ainvoke(TOPIC)
+    await nbflow.watch(alone("writes", writes)).ainvoke(TOPIC)
     assert nbflow.last_run().record.tasks["writes"].text == "half of it\n"
 
 
