@@ -3,6 +3,7 @@
 from nbflow.writing.types import (
     CachePolicy,
     Command,
+    GraphOutput,
     Overwrite,
     RetryPolicy,
     Send,
@@ -15,6 +16,7 @@ from nbflow.writing.types import (
 __all__ = [
     "CachePolicy",
     "Command",
+    "GraphOutput",
     "Overwrite",
     "RetryPolicy",
     "Send",

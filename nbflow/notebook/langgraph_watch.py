@@ -21,7 +21,7 @@ from nbflow.core.states import RunState
 from nbflow.core.threads import iterate_in_thread
 from nbflow.notebook.followed import FollowedRun
 from nbflow.notebook.langgraph_events import Listener, Map, Part, map_of
-from nbflow.writing.streams import Stream
+from nbflow.writing.parts import Stream
 
 LISTENED = ("tasks", "messages", "custom")
 """The modes that say what goes on."""

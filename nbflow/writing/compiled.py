@@ -74,9 +74,16 @@ class CompiledStateGraph(Invocable):
             self._routes[prefix] = Routes(self, prefix)
         return self._routes[prefix]
 
-    def shown(self, values: Mapping[str, Any]) -> Any:
-        """What those who invoke it see of the state."""
-        keys = self.output.types
+    def shown(self, values: Mapping[str, Any], wanted: str | tuple[str, ...] | None = None) -> Any:
+        """What those who invoke it see of the state.
+
+        Args:
+            values: The state.
+            wanted: The keys that they have asked for; a text for one without its name.
+        """
+        if isinstance(wanted, str):
+            return values.get(wanted)
+        keys = self.output.types if wanted is None else wanted
         return values.get(ROOT) if ROOT in keys else {k: values[k] for k in keys if k in values}
 
     def namespace_of(self, node: str) -> Namespace:

@@ -88,8 +88,14 @@ class Reports:
         self._hear(value for _, value in first.update)
         if self._tells_values:
             self._shown = self._history.folded(self._shown, [first], loosely=True)
-            if first.update:
-                self._session.put("values", self._graph.shown(self._shown.values))
+            self._tell_values([first])
+
+    def _tell_values(self, visits: Iterable[Visit]) -> None:
+        """Tell of the state, if these visits have written something of what is shown of it."""
+        wanted = self._session.keys
+        keys = (wanted,) if isinstance(wanted, str) else (wanted or self._graph.output.types)
+        if any(key in keys for visit in visits for key, _ in visit.update):
+            self._session.put("values", self._graph.shown(self._shown.values, wanted))
 
     def began(self, moving: Moving) -> None:
         """A visit goes on."""
@@ -114,7 +120,7 @@ class Reports:
         """A node has returned."""
         update = moving.outcome.update
         if self._tells_updates:
-            part = {moving.name: _written(update, self._graph.state.types)}
+            part = {moving.name: _written(update, self._graph.state.types, self._session.keys)}
             if moving.known is not None:
                 part["__metadata__"] = {"cached": True}
             self._session.put("updates", part)
@@ -178,9 +184,8 @@ class Reports:
         ):
             self._level = level
             visits = [visit for visit in self._history.visits if visit.step == level]
-            if any(visit.update for visit in visits):
-                self._shown = self._history.folded(self._shown, visits, loosely=True)
-                self._session.put("values", self._graph.shown(self._shown.values))
+            self._shown = self._history.folded(self._shown, visits, loosely=True)
+            self._tell_values(visits)
 
 
 def metadata_of(session: Session, node: str) -> dict[str, Any]:
@@ -229,10 +234,21 @@ def _listed(values: Iterable[Any]) -> Iterable[Any]:
             yield value
 
 
-def _written(update: list[tuple[str, Any]], keys: Mapping[str, Any]) -> Any:
-    """What a node wrote, as the `updates` stream tells it."""
+def _written(
+    update: list[tuple[str, Any]], types: Mapping[str, Any], wanted: str | tuple[str, ...] | None
+) -> Any:
+    """What a node wrote, as the `updates` stream tells it.
+
+    Args:
+        update: What it wrote.
+        types: The keys of the state.
+        wanted: Those that are to be told; None for all, a text for one without its name.
+    """
     if not update:
         return None
+    if isinstance(wanted, str):
+        return next((value for key, value in reversed(update) if key == wanted), None)
+    keys = types if wanted is None else wanted
     if ROOT in keys:
         return update[-1][1] if len(update) == 1 else [value for _, value in update]
     if len({key for key, _ in update}) < len(update):

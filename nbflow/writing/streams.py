@@ -9,59 +9,26 @@ from __future__ import annotations
 import asyncio
 import copy
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, Unpack
 
 from nbflow import blocking
 from nbflow.core.context import progress
 from nbflow.core.run import Run
-from nbflow.errors import FlowError, nearest
+from nbflow.writing.parts import Stream, StreamOptions, Wanted
+from nbflow.writing.types import GraphOutput
 
 Config: TypeAlias = Mapping[str, Any]
 """How to run: `max_concurrency`, `recursion_limit`, `configurable`, `tags`, `metadata`, and what
 else a node may want to read; unknown keys are passed on."""
 
-MODES = ("values", "updates", "messages", "custom", "tasks", "debug")
-
 current_session: ContextVar[Session | None] = ContextVar("nbflow_session", default=None)
 """The invocation that the code runs in."""
-
-
-class Stream:
-    """The parts that have been streamed and not yet been read. Any thread may put some."""
-
-    def __init__(self) -> None:
-        self._parts: deque[Part] = deque()
-        self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
-        self._closed = False
-
-    def put(self, part: Part) -> None:
-        """Add one."""
-        self._parts.append(part)
-        if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - the quick way to ask
-            self._news.set()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
-
-    def close(self) -> None:
-        """There will be no more."""
-        self._closed = True
-        self._news.set()
-
-    async def batches(self) -> AsyncGenerator[list[Part], None]:
-        """The parts, as many at once as there are."""
-        while True:
-            while self._parts:
-                yield [self._parts.popleft() for _ in range(len(self._parts))]
-            if self._closed:
-                return
-            await self._news.wait()
-            self._news.clear()
 
 
 class Session:
@@ -73,21 +40,24 @@ class Session:
         context: What nodes find as `runtime.context`.
         stream: Where the parts go, if that is another invocation's, which this one is within.
         namespace: Where this graph is within the outermost one.
+        keys: The keys of the state that are shown; None for all, a text for one without its name.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - what is said of an invocation
         self,
         modes: Iterable[str] = (),
         config: Config | None = None,
         context: Any = None,
         stream: Stream | None = None,
         namespace: tuple[str, ...] = (),
+        keys: str | tuple[str, ...] | None = None,
     ) -> None:
         self.modes = frozenset(modes)
         self.config: dict[str, Any] = dict(config or {})
         self.context = context
         self.stream = stream or Stream()
         self.namespace = namespace
+        self.keys = keys
         self.result: Any = None
         """What the invocation returns."""
         self.error: BaseException | None = None
@@ -121,10 +91,6 @@ class Session:
         if "debug" in self.modes:
             now = datetime.now(UTC).isoformat()
             self.put("debug", {"step": step, "timestamp": now, "type": kind, "payload": payload})
-
-
-Part: TypeAlias = tuple[tuple[str, ...], str, Any]
-"""Where it comes from, its mode, and its data."""
 
 
 class Invocable(ABC):
@@ -182,7 +148,7 @@ class Invocable(ABC):
         *,
         context: Any = None,
         stream_mode: str | Sequence[str] = "values",
-        **options: Any,
+        **options: Unpack[StreamOptions],
     ) -> Any:
         """Run it and return its result, also in a notebook's running loop.
 
@@ -191,9 +157,10 @@ class Invocable(ABC):
             config: How to run it: `{"max_concurrency": 4, "recursion_limit": 50}`.
             context: What nodes find as `runtime.context`.
             stream_mode: Other than `values`: return all parts of that stream.
-            **options: As in `stream`.
+            **options: See `StreamOptions`.
 
         Raises:
+            FlowError: there is no such mode or option.
             Exception: what a branch raised.
             RunCancelled: the run was cancelled.
             KeyboardInterrupt: it was interrupted; every branch was cancelled first.
@@ -209,15 +176,25 @@ class Invocable(ABC):
         *,
         context: Any = None,
         stream_mode: str | Sequence[str] = "values",
-        **options: Any,
+        **options: Unpack[StreamOptions],
     ) -> Any:
         """Run it and return its result; see `invoke`."""
-        if stream_mode != "values" or options:
-            parts = self.astream(input, config, context=context, stream_mode=stream_mode, **options)
-            return [part async for part in parts]
-        session = Session((), config, context)
-        await self._ended(self._begun(input, session), session)
-        return session.result
+        wanted = Wanted.of(stream_mode, options)
+        if stream_mode != "values":
+            return [
+                part
+                async for batch in self._batches(input, config, context, wanted)
+                for part in batch
+            ]
+        session = Session(wanted.printed, config, context, keys=wanted.keys)
+        run = self._begun(input, session)
+        if wanted.printed:
+            only_printed = replace(wanted, modes=())
+            async for _ in self._read(run, session, only_printed):
+                pass
+        else:
+            await self._ended(run, session)
+        return GraphOutput(session.result) if wanted.version == "v2" else session.result
 
     def stream(
         self,
@@ -226,8 +203,7 @@ class Invocable(ABC):
         *,
         context: Any = None,
         stream_mode: str | Sequence[str] = "updates",
-        subgraphs: bool = False,
-        version: str = "v1",
+        **options: Unpack[StreamOptions],
     ) -> Iterator[Any]:
         """Run it and yield what happens, as it happens.
 
@@ -239,17 +215,14 @@ class Invocable(ABC):
                 finish), `values` (the whole state after each step), `messages` (what models say,
                 piece by piece), `custom` (what nodes write), `tasks` and `debug` (starts and ends).
                 Of several in a list, parts are pairs of mode and data.
-            subgraphs: Also what happens in graphs that are nodes: parts begin with where.
-            version: `v2` for parts as dicts of `type`, `ns` and `data`.
+            **options: See `StreamOptions`.
 
         Raises:
-            FlowError: there is no such mode.
+            FlowError: there is no such mode or option.
             Exception: what a branch raised.
         """
-        _check_modes(stream_mode)
-        return blocking.iterate(
-            lambda: self._batches(input, config, context, stream_mode, subgraphs, version)
-        )
+        wanted = Wanted.of(stream_mode, options)
+        return blocking.iterate(lambda: self._batches(input, config, context, wanted))
 
     async def astream(
         self,
@@ -258,11 +231,10 @@ class Invocable(ABC):
         *,
         context: Any = None,
         stream_mode: str | Sequence[str] = "updates",
-        subgraphs: bool = False,
-        version: str = "v1",
+        **options: Unpack[StreamOptions],
     ) -> AsyncIterator[Any]:
         """Run it and yield what happens, as it happens; see `stream`."""
-        batches = self._batches(input, config, context, stream_mode, subgraphs, version)
+        batches = self._batches(input, config, context, Wanted.of(stream_mode, options))
         try:
             async for batch in batches:
                 for part in batch:
@@ -270,24 +242,26 @@ class Invocable(ABC):
         finally:
             await batches.aclose()
 
-    async def _batches(  # noqa: PLR0917 - those of `stream`
+    async def _batches(
         self,
         input: Any,  # noqa: A002
         config: Config | None,
         context: Any,
-        stream_mode: str | Sequence[str],
-        subgraphs: bool,
-        version: str,
+        wanted: Wanted,
     ) -> AsyncGenerator[list[Any], None]:
-        modes = _check_modes(stream_mode)
-        several = not isinstance(stream_mode, str)
-        session = Session(modes, config, context)
-        run = self._begun(input, session)
+        session = Session(wanted.all_modes, config, context, keys=wanted.keys)
+        async with aclosing(self._read(self._begun(input, session), session, wanted)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _read(
+        self, run: Run, session: Session, wanted: Wanted
+    ) -> AsyncGenerator[list[Any], None]:
+        """What is wanted of a run's stream, as it comes; who stops reading cancels the run."""
         ended = asyncio.ensure_future(self._ended(run, session))
         try:
             async for batch in session.stream.batches():
-                wanted = (part for part in batch if subgraphs or not part[0])
-                yield [_shaped(part, version, subgraphs, several) for part in wanted]
+                yield [shaped for part in batch for shaped in wanted.read(part)]
             await ended
         finally:
             if not ended.done():
@@ -345,23 +319,6 @@ class Invocable(ABC):
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
-
-
-def _check_modes(stream_mode: str | Sequence[str]) -> tuple[str, ...]:
-    modes = (stream_mode,) if isinstance(stream_mode, str) else tuple(stream_mode)
-    for mode in modes:
-        if mode not in MODES:
-            raise FlowError(f"there is no stream mode {mode!r}. {nearest(mode, MODES)}")
-    return modes
-
-
-def _shaped(part: Part, version: str, subgraphs: bool, several: bool) -> Any:
-    namespace, mode, data = part
-    if version == "v2":
-        return {"type": mode, "ns": namespace, "data": data}
-    if subgraphs:
-        return (namespace, mode, data) if several else (namespace, data)
-    return (mode, data) if several else data
 
 
 def get_config() -> dict[str, Any]:

@@ -19,8 +19,9 @@ from nbflow.writing import outside
 from nbflow.writing.caching import Cache, Slot, current_cache, namespace_of
 from nbflow.writing.calling import Callee
 from nbflow.writing.desk import Desk
+from nbflow.writing.parts import Stream
 from nbflow.writing.request import Names, Request
-from nbflow.writing.streams import Session, Stream, current_session
+from nbflow.writing.streams import Session, current_session
 from nbflow.writing.types import CachePolicy
 
 P = ParamSpec("P")

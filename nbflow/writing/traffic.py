@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -47,7 +48,7 @@ def begin(graph: CompiledStateGraph, input: Any, session: Session) -> Run:  # no
     """Start a run of a compiled graph on the running loop.
 
     Raises:
-        EmptyInputError: the input is None, or a record that has none of the state's keys.
+        EmptyInputError: the input is None.
         InvalidUpdateError: it is no record of keys.
     """
     update = input_update(graph, input)
@@ -69,13 +70,16 @@ def input_update(graph: CompiledStateGraph, input: Any) -> Outcome:  # noqa: A00
     """What an input writes, and where it leads.
 
     Raises:
-        EmptyInputError: it is None, or a record that has none of the state's keys.
+        EmptyInputError: it is None.
         InvalidUpdateError: it is no record of keys.
     """
     outcome = outcome_of("the input", input, graph.input.types)
-    if input is None or (isinstance(input, Mapping) and input and not outcome.update):
-        keys = ", ".join(repr(key) for key in graph.input.types)
-        raise EmptyInputError(f"the input is {input!r}; give some of these keys: {keys}.")
+    keys = ", ".join(repr(key) for key in graph.input.types)
+    if input is None:
+        raise EmptyInputError(f"the input is None; give some of these keys: {keys}.")
+    if isinstance(input, Mapping) and input and not outcome.update:
+        given = ", ".join(map(repr, input))
+        warnings.warn(f"the input has {given}, but the graph reads {keys}.", stacklevel=2)
     return outcome
 
 
@@ -299,7 +303,7 @@ class Traffic:
                 session.error.add_note(f"Another branch failed too: {other!r}")
         elif not self._left:
             try:
-                session.result = self._graph.shown(self._history.everything().values)
+                session.result = self._graph.shown(self._history.everything().values, session.keys)
             except Exception as error:  # noqa: BLE001 - a reducer's, or the updates contradict
                 session.error = error
         visited = {visit.node for visit in self._history.visits}

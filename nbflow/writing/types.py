@@ -97,6 +97,19 @@ class Overwrite:
     type: Literal["__overwrite__"] = "__overwrite__"
 
 
+@dataclass(frozen=True)
+class GraphOutput(Generic[N]):
+    """What `invoke(..., version="v2")` returns.
+
+    Args:
+        value: The result.
+        interrupts: Always empty: there are none yet.
+    """
+
+    value: N
+    interrupts: tuple[()] = ()
+
+
 def default_retry_on(error: Exception) -> bool:
     """Whether another attempt may help: lost connections and servers' faults, not mistakes.
 

@@ -148,11 +148,16 @@ def test_keys_that_the_state_does_not_have_are_left_out():
     assert graph.invoke({"x": 1}) == {"x": 1}
 
 
-@pytest.mark.parametrize("given", [None, {"nothing": "known"}])
-def test_an_input_without_any_of_the_keys_is_refused(given):
+def test_no_input_is_refused():
     graph = StateGraph(Plain).add_node("a", lambda state: {}).add_edge(START, "a").compile()
     with pytest.raises(EmptyInputError, match="give some of these keys: 'x', 'y'"):
-        graph.invoke(given)
+        graph.invoke(None)
+
+
+def test_an_input_without_any_of_the_keys_is_warned_of():
+    graph = StateGraph(Plain).add_node("a", lambda state: {"x": 1}).add_edge(START, "a").compile()
+    with pytest.warns(UserWarning, match="the input has 'nothing', but the graph reads 'x', 'y'"):
+        assert graph.invoke({"nothing": "known"}) == {"x": 1}
 
 
 def test_an_empty_input_is_one():

@@ -423,6 +423,22 @@ def test_inputs_are_equal(given):
     assert (ours["result"] == "EmptyInputError") == (given is None)
 
 
+@pytest.mark.parametrize("keys", ["y", ["x"], ["x", "y"]], ids=str)
+@pytest.mark.parametrize("mode", ["updates", "values", ["updates", "values"]], ids=str)
+def test_only_the_output_keys_are_shown(keys, mode):
+    def parts(package: str) -> tuple[Any, list[Any]]:
+        api = APIS[package]
+        builder = api.StateGraph(Plain)
+        builder.add_node("a", lambda state: {"x": state["x"] + 1})
+        builder.add_node("b", lambda state: {"y": 2})
+        builder.add_edge(api.START, "a")
+        graph = builder.add_edge("a", "b").compile()
+        how = {"output_keys": keys}
+        return graph.invoke({"x": 1}, **how), list(graph.stream({"x": 1}, stream_mode=mode, **how))
+
+    assert parts("nbflow") == parts("langgraph")
+
+
 SEED = '''
 class State(TypedDict):
     topic: str

@@ -12,7 +12,7 @@ import pytest
 from nbflow.config import get_stream_writer
 from nbflow.core.context import emit
 from nbflow.core.events import Kind
-from nbflow.errors import FlowError
+from nbflow.errors import FlowError, NbflowError
 from nbflow.graph import END, START, MessagesState, StateGraph
 from nbflow.graph.message import Message
 from nbflow.types import Command, Overwrite, Send
@@ -87,6 +87,27 @@ def test_several_modes_come_as_pairs():
 def test_the_second_version_comes_as_dicts():
     parts = parts_of(diamond(), stream_mode="updates", version="v2")
     assert parts[0] == {"type": "updates", "ns": (), "data": {"a": {"seen": ["a"]}}}
+
+
+def test_values_of_the_second_version_have_interrupts_and_a_result_is_an_object():
+    part = parts_of(diamond(), stream_mode="values", version="v2")[-1]
+    assert (part["type"], part["interrupts"]) == ("values", ())
+    output = diamond().invoke({"seen": []}, version="v2")
+    assert (output.value, output.interrupts) == (part["data"], ())
+
+
+def test_what_is_only_printed_is_not_yielded(capsys):
+    assert diamond().invoke({"seen": []}, print_mode="updates")["seen"][0] == "a"
+    assert "[updates] {'a': {'seen': ['a']}}" in capsys.readouterr().out
+    parts = parts_of(diamond(), stream_mode="custom", print_mode=["updates"])
+    assert (parts, capsys.readouterr().out.count("[updates]")) == ([], 4)
+
+
+def test_an_option_that_is_not_there_is_refused_with_the_nearest():
+    with pytest.raises(FlowError, match="no option 'print_modes'.*'print_mode'"):
+        diamond().invoke({"seen": []}, print_modes="updates")
+    with pytest.raises(NbflowError, match="interrupt_before=... isn't there yet"):
+        diamond().stream({"seen": []}, interrupt_before=["a"])
 
 
 def test_custom_parts_come_at_once_in_their_order():
