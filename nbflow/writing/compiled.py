@@ -38,7 +38,8 @@ class CompiledStateGraph(Invocable):
         self.builder = builder
         self.name = name
         self.cache = InMemoryCache() if cache is None else cache
-        self.nodes = dict(builder.nodes)
+        self.defaults = builder.defaults
+        self.nodes = {n: spec.with_defaults(builder.defaults) for n, spec in builder.nodes.items()}
         self.edges = tuple(builder.edges)
         self.waiting_edges = tuple(builder.waiting_edges)
         self.branches = {name: dict(branches) for name, branches in builder.branches.items()}

@@ -15,6 +15,7 @@ from nbflow.writing.compiled import CompiledStateGraph
 from nbflow.writing.routes import END, START
 from nbflow.writing.spec import (
     Branch,
+    Defaults,
     PathMap,
     Spec,
     destinations_of,
@@ -64,6 +65,7 @@ class StateGraph:
         self.edges: dict[tuple[str, str], None] = {}
         self.waiting_edges: dict[tuple[tuple[str, ...], str], None] = {}
         self.branches: dict[str, dict[str, Branch]] = {}
+        self.defaults = Defaults()
         self._schemas: dict[int, Schema] = {}
         self._schema(self.state_schema)
         self._schema(self.input_schema)
@@ -140,6 +142,27 @@ class StateGraph:
                 raise GraphError(
                     f"'{sign}' is a reserved character and is not allowed in the node names."
                 )
+
+    def set_node_defaults(
+        self,
+        *,
+        retry_policy: RetryPolicies = None,
+        cache_policy: CachePolicy | None = None,
+        error_handler: Callable[..., Any] | None = None,
+        timeout: Seconds | TimeoutPolicy | None = None,
+    ) -> StateGraph:
+        """Say how nodes are attempted that don't say so themselves, whenever they are added.
+
+        Args:
+            retry_policy: As in `add_node`; for error handlers too.
+            cache_policy: As in `add_node`.
+            error_handler: As in `add_node`; it isn't called for itself.
+            timeout: As in `add_node`; for error handlers too.
+        """
+        handler = None if error_handler is None else Callee.of(error_handler)
+        given = Defaults(policy_of(retry_policy, timeout), cache_policy, handler)
+        self.defaults = given.or_else(self.defaults)
+        return self
 
     def add_edge(self, start_key: str | Sequence[str], end_key: str) -> StateGraph:
         """Add an edge: the one node runs after the other, and after all others that lead to it.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 from nbflow.core.policies import Policy
@@ -18,6 +18,33 @@ from nbflow.writing.state import Schema
 from nbflow.writing.types import CachePolicy, Command, Send
 
 PathMap: TypeAlias = Mapping[Any, str] | Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """How nodes are attempted that don't say so themselves.
+
+    Args:
+        policy: How; error handlers too.
+        cache_policy: Whether what a node returned is reused.
+        error_handler: What is called with the state and the error when a node has failed.
+    """
+
+    policy: Policy = Policy()
+    cache_policy: CachePolicy | None = None
+    error_handler: Callee | None = None
+
+    def or_else(self, others: Defaults) -> Defaults:
+        """These, and where they say nothing, others."""
+        return Defaults(
+            replace(
+                others.policy,
+                timeout=self.policy.timeout or others.policy.timeout,
+                retry=self.policy.retry or others.policy.retry,
+            ),
+            self.cache_policy or others.cache_policy,
+            self.error_handler or others.error_handler,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +72,16 @@ class Spec:
     error_handler: Callee | None = None
     destinations: Mapping[str, str | None] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def with_defaults(self, defaults: Defaults) -> Spec:
+        """The same, and where it says nothing of how it is attempted, what these say."""
+        own = Defaults(self.policy, self.cache_policy, self.error_handler).or_else(defaults)
+        return replace(
+            self,
+            policy=own.policy,
+            cache_policy=own.cache_policy,
+            error_handler=own.error_handler,
+        )
 
 
 @dataclass(frozen=True, slots=True)

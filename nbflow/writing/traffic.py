@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import current_task
-from nbflow.core.policies import OnError, Policy, RunOptions
+from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.run import Run
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 RECURSION_LIMIT = 25
 """How many steps a graph with a loop may take, unless its config says otherwise."""
-
-_NO_POLICY = Policy()
 
 
 def begin(graph: CompiledStateGraph, input: Any, session: Session) -> Run:  # noqa: A002
@@ -273,7 +271,8 @@ class Traffic:
         spec = replace(moving.spec, callee=handler, error_handler=None, cache_policy=None)
         asks = "error" in inspect.signature(handler.function).parameters
         core = self._routes.nodes[moving.name]
-        node = replace(core, name=f"{core.name} on error", mode=Mode.COROUTINE, policy=_NO_POLICY)
+        policy = self._graph.defaults.policy
+        node = replace(core, name=f"{core.name} on error", mode=Mode.COROUTINE, policy=policy)
         again = replace(moving, spec=spec, error=error if asks else None, slot=None, refusal=None)
         self._begin(again)
         self._start(again, node)

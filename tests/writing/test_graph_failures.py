@@ -164,6 +164,31 @@ def test_an_error_handler_runs_once_the_retries_are_over():
     assert builder.add_edge(START, "a").compile().invoke({"x": 0}) == {"x": 0, "y": "handled"}
 
 
+def test_node_defaults_hold_where_a_node_says_nothing_whenever_it_was_added():
+    def handler(state, error: NodeError):
+        return {"y": str(error.error)}
+
+    builder = StateGraph(Plain).add_node("a", flaky(2)).add_edge(START, "a")
+    builder.set_node_defaults(retry_policy=QUICK).set_node_defaults(error_handler=handler)
+    assert builder.compile().invoke({"x": 0}) == {"x": 3}
+    builder.add_node("b", flaky(1), retry_policy=QUICK._replace(max_attempts=1))
+    assert builder.add_edge("a", "b").compile().invoke({"x": 0}) == {"x": 4, "y": "again"}
+
+
+def test_a_default_error_handler_is_attempted_as_the_defaults_say_and_not_called_for_itself():
+    tries = []
+
+    def handler(state, error: NodeError):
+        tries.append(error.node)
+        raise ConnectionError("handling")
+
+    builder = StateGraph(Plain).add_node("a", flaky(9)).add_edge(START, "a")
+    builder.set_node_defaults(retry_policy=QUICK, error_handler=handler)
+    with pytest.raises(ConnectionError, match="handling"):
+        builder.compile().invoke({"x": 0})
+    assert tries == ["a"] * 3
+
+
 def test_an_error_handler_that_fails_fails_the_graph():
     def handler(state):
         raise LookupError("handling")
