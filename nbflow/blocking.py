@@ -19,6 +19,7 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -224,7 +225,10 @@ def holds_loop() -> bool:
 
 @contextmanager
 def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
-    """Have SIGINT cancel something while the context is open; a second one does as before.
+    """Have SIGINT cancel something while the context is open; another one does as before.
+
+    Several may be open, within and beside each other: each SIGINT cancels the newest that hasn't
+    been cancelled yet.
 
     A coroutine that computes, or sleeps with `time.sleep`, never lets the loop hear of a cancel.
     When the signal falls into a branch's own code it also raises `KeyboardInterrupt` there, which
@@ -236,34 +240,82 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # signals are the main thread's
         yield
         return
-    before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None is a handler written in C
-    again: Handler = before if callable(before) else signal.default_int_handler
-    loop = asyncio.get_running_loop()
-    pressed = False
+    wish = _Wish(cancel, asyncio.get_running_loop())
+    _interrupts.add(wish)
+    try:
+        yield
+    finally:
+        _interrupts.remove(wish)
 
-    def on_interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        first, pressed = not pressed, True
-        by_hand = not watch.is_pressing()
-        if first:
-            cancel()
-            loop.call_soon_threadsafe(watch.rest)
-        if _is_in_branch(frame):
+
+@dataclass(slots=True, eq=False)
+class _Wish:
+    """What an interrupt is to cancel."""
+
+    cancel: Callable[[], object]
+    loop: asyncio.AbstractEventLoop
+    is_fulfilled: bool = False
+
+
+class _Interrupts:
+    """Handles SIGINT while anybody wishes; the main thread's alone."""
+
+    def __init__(self) -> None:
+        self._wishes: list[_Wish] = []
+        self._before: Handler | int = signal.SIG_DFL
+        self._watch: _Watch | None = None
+
+    def add(self, wish: _Wish) -> None:
+        """From here on an interrupt cancels that."""
+        self._wishes.append(wish)
+        if self._watch is None:
+            self._watch = _Watch(wish.loop)
+            start_in_thread(self._watch.watch)
+        if not self._is_installed():  # also if somebody else was in between, as with a new cell
+            self._before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None: written in C
+            signal.signal(signal.SIGINT, self._on_interrupt)
+
+    def remove(self, wish: _Wish) -> None:
+        """That can't be cancelled any more."""
+        self._wishes.remove(wish)
+        if self._wishes or self._watch is None:
+            return
+        self._watch.close()
+        self._watch = None
+        if self._is_installed():
+            signal.signal(signal.SIGINT, self._before)
+
+    def _is_installed(self) -> bool:
+        return signal.getsignal(signal.SIGINT) == self._on_interrupt
+
+    def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
+        watch = self._watch
+        by_hand = watch is None or not watch.is_pressing()
+        is_first = not any(wish.is_fulfilled for wish in self._wishes)  # also if it is repeated
+        open_ = (wish for wish in reversed(self._wishes) if not wish.is_fulfilled)
+        wish = next(open_, None) if by_hand or is_first else None
+        if wish is not None and watch is not None:
+            wish.is_fulfilled = True
+            wish.cancel()
+            wish.loop.call_soon_threadsafe(wish.loop.call_later, HEARD_SECONDS, watch.rest)
+        if watch is not None and _is_in_branch(frame):
             watch.rest()
             raise KeyboardInterrupt
-        if by_hand and not first and current_task.get() is None:
+        if by_hand and wish is None and current_task.get() is None:
+            again = self._before if callable(self._before) else signal.default_int_handler
             again(number, frame)
 
-    with _watching(loop) as watch:
-        signal.signal(signal.SIGINT, on_interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
+_interrupts = _Interrupts()
 
 REPEAT_SECONDS = 0.2
 """How long an interrupt may go unheard before the signal is sent again."""
+
+HEARD_SECONDS = 0.1
+"""When the loop has gone on for so long after an interrupt, every branch has heard of it.
+
+At first only who waits for the run has; meanwhile another branch may begin to keep the loop.
+"""
 
 
 class _Watch:
@@ -332,16 +384,6 @@ def _press() -> None:
         signal.pthread_kill(ident, signal.SIGINT)
     else:
         _thread.interrupt_main()
-
-
-@contextmanager
-def _watching(loop: asyncio.AbstractEventLoop) -> Iterator[_Watch]:
-    watch = _Watch(loop)
-    start_in_thread(watch.watch)
-    try:
-        yield watch
-    finally:
-        watch.close()
 
 
 _NO_BRANCH = (

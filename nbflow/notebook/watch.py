@@ -12,6 +12,7 @@ import copy
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import ExitStack
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Self
@@ -149,6 +150,40 @@ def _context_of_cell() -> Context:
     return context
 
 
+class _StopButton:
+    """While runs are awaited that are shown, the stop button cancels them instead of the cell.
+
+    So the cell's code hears of it as of a cancelled run, and a branch that keeps the loop to itself
+    is reached. What blocks the loop for a run's end sees to that itself.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[Run] = []
+        self._open = ExitStack()
+
+    def add(self, run: Run) -> None:
+        """It has started, on this thread's loop."""
+        if blocking.holds_loop():
+            return
+        if not self._runs:
+            self._open.enter_context(blocking.interruptible(self._cancel))
+        self._runs.append(run)
+
+    def remove(self, run: Run) -> None:
+        """It has ended."""
+        if run in self._runs:
+            self._runs.remove(run)
+            if not self._runs:
+                self._open.close()
+
+    def _cancel(self) -> None:
+        for run in self._runs:
+            run.cancel_soon()
+
+
+_stop_button = _StopButton()
+
+
 class _Exhibit:
     """One run that is shown.
 
@@ -193,11 +228,13 @@ class _Exhibit:
     def _show(self) -> None:
         self._loop = asyncio.get_running_loop()
         if self._shell is not None:
+            _stop_button.add(self._run)
             capture.hold(self._shell)
             self._run.listen(capture.release_at_end)
         self._context.copy().run(self._board.show)
 
     def _finish(self) -> None:
+        _stop_button.remove(self._run)
         if self._shell is not None and self._shell.execution_count != self._cell:
             now_and_in_next_cell(self._shell, self._board.finish)()  # its own cell is over
         else:
