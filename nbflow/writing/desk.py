@@ -25,7 +25,7 @@ _opening = threading.Lock()
 class Caller:
     """An attempt whose code makes calls, and whose results it has taken so far."""
 
-    __slots__ = ("_taken", "above", "front")
+    __slots__ = ("_covered", "_taken", "above", "front")
 
     def __init__(self) -> None:
         self.front: Names = ()
@@ -33,19 +33,29 @@ class Caller:
         self.above = NOBODY
         """These nodes and all that come before them."""
         self._taken: dict[str, frozenset[str]] = {}
+        self._covered: set[Request] = set()
+        """The calls that come before one whose result it has taken."""
 
     def take(self, request: Request) -> None:
         """It has been told what came of a call."""
         name, above, taken = request.name, request.above, self._taken
-        if request.is_covered or taken.get(name) == above:
+        if request in self._covered or taken.get(name) == above:
             return
-        request.cover()
+        self._cover(request)
         if above.isdisjoint(taken) and any(name in before for before in taken.values()):
             return
         self._taken = {known: before for known, before in taken.items() if known not in above}
         self._taken[name] = above
         self.front = tuple(self._taken)
         self.above = self.above.union(above, (name,))
+
+    def _cover(self, request: Request) -> None:
+        covered = list(request.passed())
+        while covered:
+            one = covered.pop()
+            if one not in self._covered:
+                self._covered.add(one)
+                covered.extend(one.passed())
 
 
 class Desk:

@@ -58,9 +58,9 @@ def _with_prompt(head: str, prompt: str) -> str:
 
 
 def _block(prompt: str) -> str:
-    quoted = prompt.replace("\\", "\\\\").replace('"""', r"\"\"\"")
-    if quoted.endswith('"'):
-        quoted = quoted[:-1] + r"\""
+    inner = prompt.rstrip('"')
+    quoted = inner.replace("\\", "\\\\").replace('"""', r"\"\"\"")
+    quoted += r"\"" * (len(prompt) - len(inner))
     lines = f'"""{quoted}"""'.split("\n")
     return "\n".join(_INDENT + line if line else "" for line in lines)
 

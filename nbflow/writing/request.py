@@ -80,7 +80,6 @@ class Request:
         "desk",
         "front",
         "future",
-        "is_covered",
         "kind",
         "known",
         "loop",
@@ -108,8 +107,6 @@ class Request:
         """The nodes whose results its caller had taken."""
         self.above = NOBODY
         """All nodes that come before it."""
-        self.is_covered = False
-        """Whether something that it comes before has been taken."""
         self.known: tuple[Any] | None = None
         """Its result, in a tuple, if a cache had that."""
         self._function = function
@@ -205,15 +202,6 @@ class Request:
             names.update((name, None) for name in self.front if name not in before)
             self.front = tuple(names)
             self.above = self.above.union(before, names)
-
-    def cover(self) -> None:
-        """It has been taken: what was passed to it comes before it."""
-        covered = list(self.passed())
-        while covered:
-            one = covered.pop()
-            if not one.is_covered:
-                one.is_covered = True
-                covered.extend(one.passed())
 
     # Its life in the run; all on its loop
 

@@ -350,6 +350,26 @@ def test_what_comes_before_an_input_is_not_drawn_twice():
     assert inputs_of(flow)["d"] == {"c"}
 
 
+def test_a_result_that_is_taken_is_drawn_before_what_follows_though_another_task_was_quicker():
+    a, b, d = (task(name=name)(lambda *_: 1) for name in "abd")
+    begun = threading.Event()
+
+    @task
+    def c(_):
+        begun.set()  # it has taken the result of b, to which a was passed
+
+    @entrypoint()
+    def flow(_):
+        x = a()
+        c(b(x))
+        begun.wait(60)
+        x.result()
+        return d().result()
+
+    flow.invoke(1)
+    assert inputs_of(flow)["d"] == {"a"}
+
+
 def test_a_task_that_calls_others_is_drawn_after_what_it_took():
     @task
     def outer(n):
