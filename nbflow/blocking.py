@@ -267,6 +267,8 @@ class _Interrupts:
 
     def add(self, wish: _Wish) -> None:
         """From here on an interrupt cancels that."""
+        if not self._wishes:
+            self._stop_watching()  # if an interrupt has fallen into `remove`
         self._wishes.append(wish)
         if self._watch is None:
             self._watch = _Watch(wish.loop)
@@ -278,12 +280,15 @@ class _Interrupts:
     def remove(self, wish: _Wish) -> None:
         """That can't be cancelled any more."""
         self._wishes.remove(wish)
-        if self._wishes or self._watch is None:
-            return
-        self._watch.close()
-        self._watch = None
-        if self._is_installed():
-            signal.signal(signal.SIGINT, self._before)
+        if not self._wishes:
+            if self._is_installed():
+                signal.signal(signal.SIGINT, self._before)
+            self._stop_watching()
+
+    def _stop_watching(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.close()
 
     def _is_installed(self) -> bool:
         return signal.getsignal(signal.SIGINT) == self._on_interrupt
@@ -337,12 +342,13 @@ class _Watch:
         self._writer.setblocking(False)
         self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         self._closed = threading.Lock()
-        self._heard = False
+        self._heard = float("-inf")
+        """When a signal was heard last, on the monotonic clock."""
         self._pressing = False
 
     def rest(self) -> None:
         """Stop repeating: it has been heard."""
-        self._heard = True
+        self._heard = time.monotonic()
 
     def is_pressing(self) -> bool:
         """Whether the signal that is handled now is a repeated one."""
@@ -368,9 +374,10 @@ class _Watch:
                     self._repeat()
 
     def _repeat(self) -> None:
+        since = time.monotonic() - REPEAT_SECONDS  # it may have been heard before it was read here
         while True:
             time.sleep(REPEAT_SECONDS)
-            if self._heard or not self._closed.acquire(blocking=False):
+            if self._heard > since or not self._closed.acquire(blocking=False):
                 return
             self._pressing = True
             _press()
