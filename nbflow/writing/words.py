@@ -163,10 +163,12 @@ def model_expression(owner: str, spec: Any, namespace: Mapping[str, Any]) -> str
     if not isinstance(spec, SideBySide):
         word = model_word(owner, spec, namespace)
         return repr(word) if isinstance(spec, str) else word
+    are_texts = all(isinstance(one, str) for one in spec.values())
+    holder = "" if are_texts else _holder_of_several(spec, namespace)
+    if holder:
+        return holder
     said = {label: model_expression(owner, one, namespace) for label, one in spec.items()}
-    if all(isinstance(one, str) for one in spec.values()) and (
-        side_by_side(list(spec.values())) == spec
-    ):
+    if are_texts and side_by_side(list(spec.values())) == spec:
         return f"[{', '.join(said.values())}]"
     return f"{{{', '.join(f'{label!r}: {one}' for label, one in said.items())}}}"
 

@@ -144,6 +144,7 @@ def test_the_cats_flow_is_written_as_a_person_would():
 @example(Flow(ask("", name="a")))
 @example(Flow(ask("\n \n{a}\n\\\n", name="b")))
 @example(Flow(ask("a\r\nb", name="a"), ask("\t{a}\n", name="t", template=True)))
+@example(Flow(ask("a\rb", name="a", model=NAMESPACE["both"])))
 def test_every_flow_of_prompts_comes_back_as_it_was(flow):
     try:
         text = cell_text(flow, namespace=NAMESPACE)
