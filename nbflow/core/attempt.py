@@ -97,10 +97,10 @@ UNFINISHED = (Awaitable, AsyncIterator, Generator)
 
 
 def call_once(
-    task: Task,
+    task: Call,
     scheduler: Scheduler,
     context: Context,
-    tell: Callable[[Task, Any, BaseException | None], None],
+    tell: Callable[[Call, Any, BaseException | None], None],
 ) -> None:
     """Call a task's function, which takes nothing, in a thread, without a coroutine around it.
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.events import Kind
-from nbflow.core.fanout import Share
 from nbflow.core.limits import Limit
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task, Unit
@@ -61,7 +60,7 @@ class Calls:
             known: Its result, if that is there already: it isn't called then.
         """
         limits = self._scheduler.turns.limits_of(node) if limited else ()
-        call = self.add(node, limits, share=Share("", {}, function), caller=caller, then=then)
+        call = self.add(node, limits, function, caller=caller, then=then)
         if known is not None:
             self._scheduler.reuse(call, known[0])
         else:
@@ -72,8 +71,8 @@ class Calls:
         self,
         node: Node,
         limits: tuple[Limit[Unit], ...] = (),
+        called: Callable[[], Any] | None = None,
         *,
-        share: Share | None = None,
         caller: Task | None = None,
         then: Callable[[Call], None] | None = None,
     ) -> Call:
@@ -81,16 +80,12 @@ class Calls:
         self.declare(node)
         earlier = self.by_node.setdefault(node.name, [])
         number = len(earlier)
-        data: dict[str, Any] = {}
-        if number:
-            data["call"] = number
-        if caller is not None:
-            data["caller"] = caller.id
-            self._scheduler.turns.lend(caller)
         id_ = f"{node.name}[{number}]" if number else node.name
-        call = Call(id_, node, limits, None, number, share, caller=caller, then=then)
+        call = Call(id_, node, limits, None, number, None, called, caller, then)
         earlier.append(call)
-        self._scheduler.add(call, data)
+        if caller is not None:
+            self._scheduler.turns.lend(caller)
+        self._scheduler.add(call)
         return call
 
     def never(self, node: Node) -> None:
@@ -135,7 +130,7 @@ class Calls:
                 self._skip(dependent, call)
         if call.then is not None:
             call.then(call)
-        call.then = call.share = None  # what they hold on to isn't needed any more
+        call.then = call.called = None  # what they hold on to isn't needed any more
 
     def _count_down(self, call: Call) -> None:
         for dependent in call.dependents:

@@ -21,7 +21,8 @@ class Kind(StrEnum):
     QUEUED = "queued"  # data of a group: group (its kind), label, size (None if not known);
     # of a call: call (its number among the node's calls), caller (the id of the task that made it)
     STARTED = "started"  # data: attempt
-    DONE = "done"  # data: text; display if the value has a rich form; reused; a group's tally
+    DONE = "done"  # data: text; display if the value has a rich form; reused; a group's tally;
+    # of a sample of a vote: agrees (the number of the sample that gave the same answer first)
     FAILED = "failed"  # data: type, message, traceback; a group's tally
     CANCELLED = "cancelled"  # data: unneeded, true if nobody needed its result any more
     SKIPPED = "skipped"  # data: because (the nodes whose results are missing)

@@ -70,6 +70,10 @@ class Fold(ABC):
         """What the record keeps of it: plain data."""
         return {}
 
+    def told(self, index: int, worth: Any) -> Mapping[str, Any]:  # noqa: ARG002 - most need none
+        """What the record is told of a result before it is taken: plain data."""
+        return {}
+
     @property
     def kept(self) -> Mapping[int, Any]:
         """The results so far, by number."""
@@ -112,7 +116,9 @@ def failed_together(fold: Fold, total: int) -> ExceptionGroup[Exception]:
     """The one exception of a node some of whose tasks failed, in the order of its tasks."""
     errors = (fold.errors[index] for index in sorted(fold.errors))
     failures = [error for error in errors if isinstance(error, Exception)]
-    return ExceptionGroup(f"{len(fold.errors)} of {total} tasks have no result", failures)
+    tasks = "1 task" if total == 1 else f"{total} tasks"
+    have = "has" if len(fold.errors) == 1 else "have"
+    return ExceptionGroup(f"{len(fold.errors)} of {tasks} {have} no result", failures)
 
 
 @dataclass(frozen=True, slots=True)

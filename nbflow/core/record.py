@@ -115,6 +115,8 @@ class GroupRecord(Life):
     """Of a group of calls: how many of its tasks haven't ended."""
     worst: State = State.DONE
     """Of a group of calls: the worst end that a task of it has had."""
+    votes: dict[int, list[int]] = field(default_factory=dict)
+    """Of a vote, the samples with the same answer, by the number of the one that came first."""
     outcome: Mapping[str, Any] = field(default_factory=dict)
     """What the tasks' results came to. A vote's: `tally` (a list of `answer`, `votes`, `samples`,
     the winner first), `agreement` (0 to 1), `dissenters`, `heard`, `failed` and `saved` (samples).
@@ -206,8 +208,12 @@ class RunRecord:
         elif (record := self.tasks.get(task)) is not None:
             _apply_state(record, event)
             _apply_to_task(record, event)
-            if record.of is not None and self.groups[record.of].kind == CALLS:
-                self._follow(self.groups[record.of], record)
+            if record.of is not None:
+                group = self.groups[record.of]
+                if group.kind == CALLS:
+                    self._follow(group, record)
+                elif "agrees" in event.data:
+                    _count_vote(group, record, event.data["agrees"])
         else:
             group = self.groups[task]
             _apply_state(group, event)
@@ -274,6 +280,11 @@ def _count_end(group: GroupRecord, task: TaskRecord) -> None:
         group.worst, group.unneeded = task.state, task.unneeded
     elif task.state is group.worst:
         group.unneeded = group.unneeded and task.unneeded
+
+
+def _count_vote(group: GroupRecord, task: TaskRecord, agrees: int) -> None:
+    number = int(task.id[len(group.id) + 1 : -1])
+    group.votes.setdefault(agrees, []).append(number)
 
 
 _STATE_OF = {

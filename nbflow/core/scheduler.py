@@ -29,7 +29,6 @@ from nbflow.core import attempt as attempting
 from nbflow.core.attempt import UNFINISHED, Emitter, attempts, call_once
 from nbflow.core.calls import Calls
 from nbflow.core.events import Kind
-from nbflow.core.fanout import Share
 from nbflow.core.groups import Groups, description
 from nbflow.core.joins import Joins
 from nbflow.core.policies import OnError, RunOptions
@@ -224,14 +223,14 @@ class Scheduler:
             own.timeout or own.retry or all_.timeout or all_.retry or self._describe
         )
 
-    def _called(self, task: Task, result: Any, error: BaseException | None) -> None:
+    def _called(self, task: Call, result: Any, error: BaseException | None) -> None:
         """A thread has called the function of a task that has no coroutine."""
         if task.state.is_final:
             return
         if error is not None:
             self._raised(task, error)
         elif isinstance(result, UNFINISHED):
-            task.share = Share("", {}, lambda: result)
+            task.called = lambda: result
             self._start_coroutine(task)
         else:
             data = _NOTHING if result is None else {"text": text_of(result)}
@@ -313,12 +312,13 @@ class Scheduler:
 
     # Ends
 
-    def add(self, unit: Unit, data: Mapping[str, Any] = _NOTHING) -> None:
+    def add(self, unit: Unit) -> None:
         """Make a unit known; from here on it can be cancelled."""
         self.live[unit.id] = unit
-        if unit.of is not None:
-            data = {"of": unit.of.id}
-        if isinstance(unit, Group):
+        data = _NOTHING if unit.of is None else {"of": unit.of.id}
+        if isinstance(unit, Call):
+            data = unit.origin
+        elif isinstance(unit, Group):
             known = {**self._values, **(unit.share.inputs if unit.share else {})}
             data = {**data, **description(unit, known)}
         self.emit(Kind.QUEUED, unit, data)
@@ -346,6 +346,8 @@ class Scheduler:
         elif state is State.DONE:
             if isinstance(unit, Task) and unit.reused:
                 data = {**data, "reused": True}
+            if unit.of is not None and (told := unit.of.fold.told(unit.index, unit.worth)):
+                data = {**data, **told}
             self.emit(Kind.DONE, unit, data)
         else:
             self.emit(Kind.CANCELLED, unit, _UNNEEDED if unit.unneeded else data)

@@ -8,7 +8,7 @@ group is the many tasks of one node. Plain state: what they do is in `attempt`, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -95,13 +95,15 @@ class Task(Unit):
 
 @dataclass(slots=True, eq=False)
 class Call(Task):
-    """A task that code of the run asked for, while it went on. Its share has what is called.
+    """A task that code of the run asked for, while it went on.
 
     Args:
+        called: What is called, without arguments; the node's function if there is none.
         caller: The task whose code asked for it; None if that is no task.
         then: Told of its end, on the run's event loop; None if nobody waits for it.
     """
 
+    called: Callable[[], Any] | None = None
     caller: Task | None = None
     then: Callable[[Call], None] | None = None
     needs: int = field(default=0, init=False)
@@ -113,6 +115,21 @@ class Call(Task):
     """Why it has no result."""
     handled: bool = field(default=False, init=False)
     """True once somebody has been told of its error."""
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        """What it calls."""
+        return self.node.function if self.called is None else self.called
+
+    @property
+    def origin(self) -> Mapping[str, Any]:
+        """What is said of it when it is queued: its number, and whose code made it."""
+        data: dict[str, Any] = {}
+        if self.index:
+            data["call"] = self.index
+        if self.caller is not None:
+            data["caller"] = self.caller.id
+        return data
 
 
 @dataclass(slots=True, eq=False)

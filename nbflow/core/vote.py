@@ -114,6 +114,10 @@ class Tally(Fold):
         self._samples.setdefault(worth, []).append(index)
         self._open.discard(index)
 
+    def told(self, index: int, worth: Any) -> Mapping[str, Any]:
+        """Which sample gave the same answer first, so that a view can count while it goes on."""
+        return {"agrees": self._samples.get(worth, [index])[0]}
+
     def lose(self, index: int, error: BaseException) -> None:
         """Count a sample without an answer."""
         super().lose(index, error)

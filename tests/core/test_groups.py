@@ -144,12 +144,22 @@ async def test_without_a_limit_a_group_has_no_more_tasks_than_its_window(start):
     assert run["wait"] == list(range(WINDOW + 500))
 
 
+async def test_one_task_without_a_result_is_counted_in_the_singular(start):
+    async def invert(n):
+        return 1 / n
+
+    with pytest.raises(RunError, match="1 of 1 task has no result"):
+        await start(each(invert, n="ns"), values={"ns": [0]})
+    with pytest.raises(RunError, match="2 of 2 tasks have no result"):
+        await start(each(invert, n="ns"), values={"ns": [0, 0]})
+
+
 async def test_a_failed_element_fails_the_node_and_keeps_what_the_others_gave(start):
     async def invert(n):
         return 1 / n
 
     run = start(each(invert, n="ns"), values={"ns": [1, 0, 2]})
-    with pytest.raises(RunError, match="1 of 3 tasks have no result"):
+    with pytest.raises(RunError, match="1 of 3 tasks has no result"):
         await run
     first, second, third = run["invert"]
     assert (first, third) == (1.0, 0.5)
