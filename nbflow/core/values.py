@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import traceback
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
-_CORE = str(Path(__file__).parent)
+_CORE = f"{Path(__file__).parent}{os.sep}"
+_CALLERS = (f"{Path(__file__).parents[1]}{os.sep}", f"{Path(asyncio.__file__).parent}{os.sep}")
+"""Whose code stands between the engine and a branch's own; in C it isn't seen."""
 
 
 def text_of(value: Any) -> str:
@@ -29,8 +34,9 @@ def text_of(value: Any) -> str:
 def error_data(error: BaseException) -> dict[str, str]:
     """An exception as the plain data of an event; the traceback begins in the branch's own code."""
     lines = traceback.TracebackException.from_exception(error)
-    own = [frame for frame in lines.stack if not _is_engine(frame.filename)]
-    lines.stack = traceback.StackSummary.from_list(own or list(lines.stack))
+    stack = [frame for frame in lines.stack if not frame.filename.startswith(_CORE)]
+    own = list(dropwhile(lambda frame: frame.filename.startswith(_CALLERS), stack))
+    lines.stack = traceback.StackSummary.from_list(own or stack or list(lines.stack))
     return {
         "type": type(error).__name__,
         "message": _message_of(error),
@@ -43,7 +49,3 @@ def _message_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - any exception may fail, also one with a broken __str__
         return ""
-
-
-def _is_engine(filename: str) -> bool:
-    return filename.startswith(_CORE)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from nbflow import last_run
 from nbflow.errors import (
     NodeCancelledError,
     NodeError,
@@ -144,6 +145,21 @@ def test_of_both_timeouts_the_one_that_is_over_first_counts():
 def test_a_timeout_policy_that_makes_no_sense_is_refused(how):
     with pytest.raises(ValueError, match="greater than 0|refresh_on must be"):
         StateGraph(State).add_node("a", says("a"), timeout=TimeoutPolicy(**how))
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_traceback_of_a_node_begins_in_its_own_code(is_async):
+    def bad(state):
+        raise LookupError("gone")
+
+    async def abad(state):
+        return bad(state)
+
+    graph = StateGraph(Plain).add_node("a", abad if is_async else bad).add_edge(START, "a")
+    with pytest.raises(LookupError):
+        graph.compile().invoke({"x": 1})
+    text = last_run().record.tasks["a"].error.traceback
+    assert text.splitlines()[1].strip().startswith(f'File "{__file__}"')
 
 
 def test_an_error_handler_runs_in_place_of_what_failed():
