@@ -1,4 +1,4 @@
-"""What the board's button Edit does: a run with one node rewritten that keeps everything else.
+"""What a pane's buttons can do, and what Edit does: a run with one node rewritten, the rest kept.
 
 Knows flows and what their nodes were written as; knows nothing of widgets.
 """
@@ -13,6 +13,8 @@ from typing import Any
 from nbflow.core.run import Run
 from nbflow.core.scheduler import Describe
 from nbflow.errors import FlowError, NbflowError, nearest
+from nbflow.notebook.followed import FollowedRun
+from nbflow.views.words import clean_name
 from nbflow.writing.flow import Flow
 from nbflow.writing.place import Place
 from nbflow.writing.python import read_python
@@ -33,6 +35,13 @@ def offers(run: Run, name: str) -> str:
     if name not in run.topology.nodes:
         return ""
     return "re" if source_of(run, name) else "r"
+
+
+def why_it_stays(run: Run, name: str) -> str:
+    """Why a node can't be cancelled alone while the run goes on, and what can; empty if it can."""
+    if run.record.life(name) is None:
+        return "no code has called it yet, so there is nothing to cancel but the run."
+    return run.why_not_alone(clean_name(name)) if isinstance(run, FollowedRun) else ""
 
 
 def source_of(run: Run, name: str) -> str:

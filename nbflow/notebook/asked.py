@@ -17,7 +17,7 @@ from nbflow.errors import NbflowError
 from nbflow.notebook import capture
 from nbflow.notebook.again import edited, offers, source_of
 from nbflow.views.body import blocks
-from nbflow.views.items import Query, items, whole_text
+from nbflow.views.items import Query, branch_order, items, whole_text
 from nbflow.views.model import node_ids, pane
 from nbflow.views.words import clean, counted
 
@@ -39,6 +39,8 @@ class Asked:
 
     def answer(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a message, of which nothing is certain but that it has a type."""
+        if message.get("type") == "order":
+            return {"numbers": branch_order(self._run.record, str(message.get("sort")))}
         name = self._name(message.get("id"))
         if name is None:
             return {"problem": "there is no such branch any more."}

@@ -29,6 +29,7 @@
  * @property {number | null} elapsed seconds, once it has ended
  * @property {string[]} blocks sanitised HTML
  * @property {string} can what it can do once the run has ended: `r` run again, `e` be edited
+ * @property {string} stays why it can't be cancelled alone; empty if it can
  * @property {number} items how many tasks it has, if many
  * @property {boolean} wide whether it has a row of its own, as several models have
  * @property {boolean} cut whether there is more to say than its blocks do
@@ -402,7 +403,7 @@ export function cellPane(state, at, panes) {
   if (known) return known.state === now ? known : { ...known, state: now, glyph: GLYPHS[now] };
   return {
     id, branch: cells.names[at], state: now, glyph: GLYPHS[now], detail: "", count: "", join: false,
-    started: null, elapsed: null, blocks: [], can: "", items: 0, wide: false, cut: false,
+    started: null, elapsed: null, blocks: [], can: "", stays: "", items: 0, wide: false, cut: false,
   };
 }
 
@@ -410,13 +411,16 @@ export function cellPane(state, at, panes) {
  * The places of the cells that somebody wants to see, in their order.
  * @param {Cells} cells @param {string} state a state, or "" for all
  * @param {string} search a part of a name
+ * @param {number[]} first the numbers in the ids of those that come first
  */
-export function wantedCells(cells, state, search) {
+export function wantedCells(cells, state, search, first = []) {
   const letter = state && state[0];
   const needle = search.toLowerCase();
   const isWanted = (/** @type {number} */ at) =>
     (!letter || cells.states[at] === letter) && (!needle || cells.names[at].toLowerCase().includes(needle));
-  return [...cells.names.keys()].filter(isWanted);
+  const places = placesOf(cells);
+  const sorted = first.flatMap((number) => places.get(`n${number}`) ?? []);
+  return [...new Set([...sorted, ...cells.names.keys()])].filter(isWanted);
 }
 
 /** @type {WeakMap<number[], Map<string, number>>} */
@@ -635,6 +639,12 @@ function createSelect(label, options = []) {
   return element("select", { class: "nbflow-control", "aria-label": label }, ...options);
 }
 
+/** @param {string} label */
+function createSort(label) {
+  const options = ["order", "time", "length"].map((by) => new Option(by === "order" ? "in order" : `by ${by}`, by));
+  return createSelect(label, options);
+}
+
 /** A notebook has commands on single keys: what is typed here is none. @param {Element} root */
 function keepKeys(root) {
   for (const kind of ["keydown", "keyup", "keypress"]) {
@@ -681,9 +691,10 @@ function createView(el, store) {
   const meant = "speed-up: the sum of the branches' times divided by the elapsed time";
   const total = element("div", { class: "nbflow-total", title: meant });
   const board = element(
-    "div", "nbflow-board", head.root, graph.root, comparison.root, ...panes.roots, timeline.root, total,
+    "div", "nbflow-board nbflow-live", head.root, graph.root, comparison.root, ...panes.roots, timeline.root, total,
   );
   el.append(board);
+  const saved = emptySaved(board);
 
   function draw() {
     const { id, state } = store.state.run;
@@ -730,8 +741,36 @@ function createView(el, store) {
   return () => {
     unwatch();
     clearInterval(timer);
+    saved.close();
     panes.close();
     board.remove();
+  };
+}
+
+/**
+ * Empty the copy of a board that its notebook saves beside it, so that a page has each board once.
+ * It is only the page that loses it; the notebook keeps it.
+ * @param {Element} board
+ */
+function emptySaved(board) {
+  function empty() {
+    const area = board.closest(".jp-OutputArea");
+    if (!area) return;
+    changed.disconnect();
+    for (const saved of area.querySelectorAll(".nbflow-saved-board")) saved.replaceChildren();
+    changed.observe(area, { childList: true });
+    for (const output of area.children) {
+      if (!output.contains(board)) changed.observe(output, { childList: true, subtree: true });
+    }
+  }
+  const changed = new MutationObserver(empty);
+  const placed = new ResizeObserver(empty); // the page puts it somewhere, perhaps later
+  placed.observe(board);
+  return {
+    close() {
+      changed.disconnect();
+      placed.disconnect();
+    },
   };
 }
 
@@ -972,7 +1011,7 @@ function createPanes(store, redraw) {
   const grid = element("div", "nbflow-panes");
   const joins = element("div", "nbflow-joins");
   const space = element("div", "nbflow-space"); // as high as very many panes would be
-  const filter = createFilter(() => {
+  const filter = createFilter(store, () => {
     grid.scrollTop = 0;
     redraw();
   });
@@ -981,7 +1020,7 @@ function createPanes(store, redraw) {
   const panes = new Map();
   /** @type {Set<string>} */
   const expanded = new Set();
-  /** @type {Map<string, number>} how far somebody scrolled a pane that went out of sight */
+  /** @type {Map<string, number>} how far those out of sight are scrolled, if not to their end */
   const scrolled = new Map();
   /** @type {Map<string, PaneState>} what those in sight show, by id */
   let inSight = new Map();
@@ -1059,12 +1098,14 @@ function createPanes(store, redraw) {
       const shown = panes.get(pane.id) ?? createPane(pane, store, expand);
       panes.set(pane.id, shown);
       // Asked of all before any is drawn: it costs a layout.
-      return { ...one, shown, isNew, follows: pane.state === "running" && shown.isAtEnd() };
+      const isAtEnd = isNew ? !scrolled.has(pane.id) : shown.isAtEnd();
+      return { ...one, shown, isNew, follows: pane.state === "running" && isAtEnd };
     });
     inSight = byId(all.map(({ pane }) => pane));
-    for (const [id, { root, body }] of panes) {
+    for (const [id, { root, body, isAtEnd }] of panes) {
       if (inSight.has(id)) continue;
-      scrolled.set(id, body.scrollTop);
+      if (isAtEnd()) scrolled.delete(id);
+      else scrolled.set(id, body.scrollTop);
       root.remove();
       panes.delete(id);
     }
@@ -1146,12 +1187,17 @@ function isHeld(pane) {
 }
 
 /**
- * What narrows very many panes down: a button for each state, and a search.
- * @param {() => void} changed
+ * What narrows very many panes down: a button for each state, and a search; and what sorts them, as
+ * they are when that is chosen and again when the run has ended, so that none moves while it is read.
+ * @param {Store} store @param {() => void} changed
  */
-function createFilter(changed) {
+function createFilter(store, changed) {
   let wanted = "";
+  let sorted = ""; // by what, and in which state of the run
+  /** @type {number[]} the numbers in their ids, if they are sorted */
+  let numbers = [];
   const search = createSearch("Search branches");
+  const sort = createSort("Sort branches");
   /** @type {[string, HTMLButtonElement][]} */
   const chips = ["", ...LOUDEST_FIRST].map((state) => {
     const press = () => {
@@ -1163,17 +1209,32 @@ function createFilter(changed) {
     return [state, chip];
   });
   search.addEventListener("input", changed);
+  sort.addEventListener("change", order);
   keepKeys(search);
+  keepKeys(sort);
+
+  async function order() {
+    const { id, state } = store.state.run;
+    const now = `${sort.value} ${id} ${state}`;
+    if (now === sorted) return;
+    sorted = now;
+    const answer = sort.value === "order" ? {} : await store.ask({ type: "order", sort: sort.value });
+    if (now !== sorted) return;
+    numbers = answer.numbers ?? [];
+    changed();
+  }
+
   return {
-    root: element("div", "nbflow-tools", ...chips.map(([, chip]) => chip), search),
+    root: element("div", "nbflow-tools", ...chips.map(([, chip]) => chip), search, sort),
     /** @param {Cells} cells */
-    find: (cells) => wantedCells(cells, wanted, search.value),
+    find: (cells) => wantedCells(cells, wanted, search.value, numbers),
     reset() {
-      wanted = "";
-      search.value = "";
+      [wanted, sorted, numbers] = ["", "", []];
+      [search.value, sort.value] = ["", "order"];
     },
     /** @param {Cells} cells */
     draw(cells) {
+      if (sort.value !== "order") order();
       const counts = countStates(cells.states);
       for (const [state, chip] of chips) {
         const count = state ? counts[state] ?? 0 : cells.names.length;
@@ -1266,7 +1327,7 @@ function createPane({ id, branch }, store, expand) {
       buttons.cancel.hidden = !isOpen(pane);
       buttons.retry.hidden = isOpen(pane);
       buttons.edit.hidden = isOpen(pane);
-      drawCancel(buttons.cancel, "Cancel", cancelling.has(null) || cancelling.has(branch), state.hint);
+      drawCancel(buttons.cancel, "Cancel", cancelling.has(null) || cancelling.has(branch), state.hint || pane.stays);
       turnOff(buttons.retry, whyNot("r", pane, state));
       turnOff(buttons.edit, whyNot("e", pane, state));
       const title = isExpanded ? "as it was" : "all of it, as wide as the board";
@@ -1414,8 +1475,7 @@ function createItems({ branch, items }, ask) {
   const options = Object.keys(GLYPHS).map((state) => new Option(state));
   const states = createSelect(`State of the tasks of ${branch}`, [new Option("all states", ""), ...options]);
   const search = createSearch(`Search the tasks of ${branch}`);
-  const orders = ["order", "time", "length"].map((order) => new Option(order));
-  const sort = createSelect(`Sort the tasks of ${branch}`, orders);
+  const sort = createSort(`Sort the tasks of ${branch}`);
   const count = element("span", { class: "nbflow-muted", role: "status" });
   const space = element("div", "nbflow-item-space");
   const label = `tasks of ${branch}`;

@@ -19,27 +19,38 @@ from weakref import WeakSet
 
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.display import DisplayHandle, display
+from IPython.display import DisplayHandle
 
-from nbflow.core.events import Event
+from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run
 from nbflow.core.states import RunState
 from nbflow.errors import NbflowError, nearest
-from nbflow.notebook import capture
-from nbflow.notebook.again import offers
+from nbflow.notebook import capture, plain_board
+from nbflow.notebook.again import offers, why_it_stays
 from nbflow.notebook.asked import Asked
 from nbflow.notebook.frames import Changes, Pacer
-from nbflow.notebook.kernel import in_kernel, version
+from nbflow.notebook.kernel import in_kernel, in_voila, is_attended, shows_widgets, version
 from nbflow.notebook.layouts import Layouts
-from nbflow.views import bundle, live_svg, text
+from nbflow.notebook.live_output import LiveOutput
+from nbflow.notebook.plain_board import (
+    GOES_ON,
+    HTML_PERIOD_SECONDS,
+    HtmlBoard,
+    NoBoard,
+    PrintedBoard,
+    TextBoard,
+)
+from nbflow.views import bundle, live_svg
 from nbflow.views.graph import NO_GRAPHVIZ, Graph, arrow_lines
 from nbflow.views.progress import notes_of
 from nbflow.views.words import clean_name
 
 WIDGET_PERIOD_SECONDS = 1 / 15
-HTML_PERIOD_SECONDS = 0.5
 READY_SECONDS = 3.0
 """How long a front end has to say that it shows widgets."""
+
+SAVED_BOARD = "nbflow-saved-board"
+"""The class of what is saved beside a widget; `board.css` hides it while that is alive."""
 
 _WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
@@ -58,26 +69,40 @@ class Shown(Protocol):
         ...
 
 
-def board_for(run: Run, shell: InteractiveShell | None, *, cancel_hint: str = "") -> Shown:
+def board_for(
+    run: Run,
+    shell: InteractiveShell | None,
+    *,
+    cancel_hint: str = "",
+    outlives_cell: bool = False,
+    outlives_run: bool = False,
+) -> Shown:
     """The way to show a run here: the variable NBFLOW_BOARD's, or else what the shell allows.
 
     Args:
         run: A run that is about to start.
         shell: The shell whose cell starts it; without one, it is printed.
         cancel_hint: Why buttons don't work, if they don't.
+        outlives_cell: Whether the run may go on after the cell that shows it has ended.
+        outlives_run: Whether a board with buttons stays interactive when the run has ended.
 
     Raises:
         NbflowError: NBFLOW_BOARD names no board.
     """
     _on_boards.add(run)
-    wanted = os.environ.get("NBFLOW_BOARD") or ("widget" if shell and in_kernel(shell) else "text")
+    wanted = os.environ.get("NBFLOW_BOARD") or _usual(shell)
     if shell is None and wanted != "none":
         return PrintedBoard(run)
     match wanted:
         case "widget":
-            return Board(run, cancel_hint=cancel_hint, expects_ready=version() >= (7, 0))
+            is_voila = in_voila()  # its page opens when the cells have ended
+            ready = version() >= (7, 0) and not is_voila
+            if outlives_run:
+                return Board(run, outlives_run=True)
+            return Board(run, cancel_hint=cancel_hint, expects_ready=ready, stays=is_voila)
         case "html":
-            return HtmlBoard(run)
+            is_last_word = outlives_cell and shell is not None and not is_attended(shell)
+            return HtmlBoard(run, note=GOES_ON if is_last_word else "")
         case "text":
             return TextBoard(run)
         case "none":
@@ -85,6 +110,12 @@ def board_for(run: Run, shell: InteractiveShell | None, *, cancel_hint: str = ""
         case _:
             hint = nearest(wanted, ["widget", "html", "text", "none"])
             raise NbflowError(f"the variable NBFLOW_BOARD is {wanted!r}, which is no board. {hint}")
+
+
+def _usual(shell: InteractiveShell | None) -> str:
+    if shell is None or not in_kernel(shell):
+        return "text"
+    return "widget" if shows_widgets(shell) else "html"
 
 
 def has_board(run: Run) -> bool:
@@ -95,10 +126,20 @@ def has_board(run: Run) -> bool:
 def show(run: Run) -> None:
     """Show a run on an interactive board, whether or not it has ended; it stays interactive."""
     shell = get_ipython()
-    board = board_for(run, shell)
+    board = board_for(run, shell, outlives_cell=True, outlives_run=True)
     board.show()
-    if run.status is not RunState.RUNNING and not isinstance(board, Board):
+    if isinstance(board, Board):
+        return
+    if run.status is RunState.RUNNING:
+        run.listen(lambda event: _finish_at_end(board, event))
+    else:
         board.finish()
+
+
+def _finish_at_end(board: Shown, event: Event) -> None:
+    if event.kind is Kind.RUN_ENDED:
+        # In an empty context, so in the cell that runs now: a program hears of no other.
+        Context().run(board.finish)
 
 
 class Board:
@@ -109,10 +150,23 @@ class Board:
         cancel_hint: Why buttons don't work here, if they don't; they are disabled and this is said.
         expects_ready: A front end that shows widgets is sure to be heard while the cell runs; if
             none speaks up, HTML is shown instead.
+        stays: A front end may open when the run has ended and show the output as it is at first:
+            the widget is kept for it.
+        outlives_run: It is never finished: the widget stays, and what is saved stands beside it.
     """
 
-    def __init__(self, run: Run, *, cancel_hint: str = "", expects_ready: bool = False) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        cancel_hint: str = "",
+        expects_ready: bool = False,
+        stays: bool = False,
+        outlives_run: bool = False,
+    ) -> None:
         self._run = run
+        self._outlives_run = outlives_run
+        self._stays = stays
         self._hint = cancel_hint
         self._expects_ready = expects_ready and not cancel_hint
         self._drawn: Graph | None = None
@@ -120,6 +174,9 @@ class Board:
         self._graph_told = True
         self._pages = 0
         self._live = False
+        self._beside: LiveOutput | None = None
+        self._keeper: Pacer | None = None
+        self._is_unseen = False
         self._instead: HtmlBoard | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._handle: DisplayHandle | None = None
@@ -130,12 +187,16 @@ class Board:
 
         self._changes = self._changes_of(self._run)
         self._widget = BoardWidget(self._everything, self._hear)
-        plain = f"{self._run!r} (live where widgets are shown)"
-        self._handle = _displayed({"text/plain": plain, _WIDGET_MIME: _reference(self._widget)})
-        self._live = True
         self._loop = loop = asyncio.get_running_loop()
+        if self._outlives_run:
+            self._beside = LiveOutput(self._widget, self._saved)
+            self._beside.show(get_ipython(), loop)
+            self._keeper = Pacer(self._keep, HTML_PERIOD_SECONDS, loop)
+        else:
+            self._handle = plain_board.displayed(self._reference())
+        self._live = True
         self._follow()
-        if self._expects_ready and self._run.status is RunState.RUNNING:
+        if self._expects_ready or self._outlives_run:
             self._timer = loop.call_later(READY_SECONDS, self._fall_back)
 
     def turn_to(self, run: Run) -> None:
@@ -148,7 +209,8 @@ class Board:
         self._widget.send({"type": "whole", "view": self._everything()})
 
     def _changes_of(self, run: Run) -> Changes:
-        return Changes(run.record, time.perf_counter, functools.cache(partial(offers, run)))
+        can = functools.cache(partial(offers, run))
+        return Changes(run.record, time.perf_counter, can, partial(why_it_stays, run))
 
     def _follow(self) -> None:
         """Draw what happens in the run."""
@@ -162,18 +224,16 @@ class Board:
         """Replace the widget by HTML, SVG and text."""
         if self._handle is None:
             return
-        self._stop()
         if self._instead is not None:
             self._instead.finish()
         else:
-            _update(self._handle, bundle(self._run.record))
-        if not self._live:
-            return
-        self._live = False
-        if self._pages > 1:
-            # A page that was loaded anew can't tell which output to replace: it keeps the widget.
-            self._draw()
-        else:
+            plain_board.update(self._handle, bundle(self._run.record))
+            if self._stays or self._pages > 1:
+                # A page that was loaded anew can't tell which output to replace: its widget stays.
+                return
+        self._stop()
+        if self._live:
+            self._live = False
             self._widget.close()
 
     def _stop(self) -> None:
@@ -184,20 +244,44 @@ class Board:
 
     def _fall_back(self) -> None:
         """No front end shows the widget: show HTML in its place."""
-        if not self._pages and self._live and self._handle is not None:
+        if self._pages or not self._live:
+            return
+        if self._keeper is not None:
+            self._is_unseen = True
+            self._keeper.ask()
+        elif self._run.status is RunState.RUNNING and self._handle is not None:
             self._stop()
             self._instead = HtmlBoard(self._run, self._handle)
             self._instead.show()
+
+    def _keep(self) -> bool:
+        """Bring what is saved beside the widget up to date."""
+        if self._beside is not None:
+            self._beside.keep()
+        return False
+
+    def _saved(self) -> dict[str, str]:
+        made = bundle(self._run.record)
+        return {**made, "text/html": f'<div class="{SAVED_BOARD}">{made["text/html"]}</div>'}
+
+    def _reference(self) -> dict[str, Any]:
+        plain = f"{self._run!r} (live where widgets are shown)"
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        return {"text/plain": plain, _WIDGET_MIME: view}
 
     def _everything(self) -> dict[str, Any]:
         whole = self._changes.everything(self._run.elapsed)
         return {**whole, "graph": self._graph, "hint": self._hint}
 
     def _on_event(self, event: Event, run: Run) -> None:
+        if self._instead is not None:
+            _finish_at_end(self._instead, event)
         if self._live and run is self._run:
             self._changes.note(event)
             self._layouts.note(event)
             self._pacer.ask()
+            if self._keeper is not None and (self._is_unseen or event.kind is Kind.RUN_ENDED):
+                self._keeper.ask()
 
     def _laid_out(self, drawn: Graph) -> None:
         self._drawn = drawn
@@ -229,6 +313,9 @@ class Board:
         match message:
             case {"type": "ready"}:
                 self._pages += 1
+                self._is_unseen = False
+                if self._beside is not None and not self._loop.is_closed():
+                    self._loop.call_soon_threadsafe(self._beside.say_ready, context=Context())
             case {"type": "cancel", "branch": None}:
                 self._run.cancel()
             case {"type": "cancel", "branch": str(branch)}:
@@ -269,112 +356,3 @@ class Board:
         variables = {} if shell is None else shell.user_ns
         variables |= {name: run for name, value in variables.items() if value is before}
         self.turn_to(run)
-
-
-class HtmlBoard:
-    """Plain HTML, drawn anew twice a second: for front ends that show no widgets.
-
-    Args:
-        run: What to show.
-        handle: The output to draw into; without one, a new output.
-    """
-
-    def __init__(self, run: Run, handle: DisplayHandle | None = None) -> None:
-        self._run = run
-        self._handle = handle
-        self._drawn: Graph | None = None
-        self._pacer: Pacer | None = None
-
-    def show(self) -> None:
-        """Show the run, which must have started."""
-        if self._handle is None:
-            self._handle = _displayed({"text/plain": repr(self._run)})
-        self._pacer = Pacer(self._draw, HTML_PERIOD_SECONDS, asyncio.get_running_loop())
-        self._layouts = Layouts(self._run.record, self._laid_out)
-        self._layouts.begin()
-
-    def finish(self) -> None:
-        """Draw the end."""
-        if self._pacer is not None:
-            self._pacer.stop()
-            self._pacer = None
-            self._layouts.stop()
-        if self._handle is not None:
-            self._drawn = None
-            self._draw()
-
-    def _laid_out(self, drawn: Graph) -> None:
-        if self._drawn is None:
-            self._run.listen(self._on_event)
-        self._drawn = drawn
-        if self._pacer is not None:
-            self._pacer.ask()
-
-    def _on_event(self, event: Event) -> None:
-        if self._pacer is not None:
-            self._layouts.note(event)
-            self._pacer.ask()
-
-    def _draw(self) -> bool:
-        assert self._handle is not None
-        _update(self._handle, bundle(self._run.record, drawn=self._drawn))
-        return False
-
-
-class TextBoard:
-    """Text, once the run has ended: for a terminal."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._handle: DisplayHandle | None = None
-
-    def show(self) -> None:
-        """Show nothing yet."""
-
-    def finish(self) -> None:
-        """Show every branch."""
-        content = {"text/plain": text(self._run.record)}
-        if self._handle is None:
-            self._handle = _displayed(content)
-        else:
-            _update(self._handle, content)
-
-
-class PrintedBoard:
-    """The same, printed: where there is no IPython."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def show(self) -> None:
-        """Print nothing yet."""
-
-    def finish(self) -> None:
-        """Print every branch."""
-        print(text(self._run.record))  # noqa: T201 - there is nobody else who shows it
-
-
-class NoBoard:
-    """Nothing at all."""
-
-    def show(self) -> None:
-        """Show nothing."""
-
-    def finish(self) -> None:
-        """Show nothing."""
-
-
-def _displayed(content: Mapping[str, Any]) -> DisplayHandle:
-    show_raw: Any = display
-    handle = show_raw(dict(content), raw=True, display_id=True)
-    assert isinstance(handle, DisplayHandle)
-    return handle
-
-
-def _update(handle: DisplayHandle, content: Mapping[str, Any]) -> None:
-    update: Any = handle.update
-    update(dict(content), raw=True)
-
-
-def _reference(widget: Any) -> dict[str, Any]:
-    return {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}

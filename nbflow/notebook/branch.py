@@ -6,15 +6,18 @@ widgets; what node it would be, `branch_node` knows.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from nbflow.errors import FlowError
 from nbflow.notebook.naming import renamed_in_code, renamed_in_prompt
 from nbflow.writing.header import MODEL_WORDS
 from nbflow.writing.prompt import placeholders
+from nbflow.writing.python_prompt import prompt_of
 from nbflow.writing.python_text import function_text
 from nbflow.writing.sections import Section
 from nbflow.writing.step import Step
@@ -111,23 +114,43 @@ def branch_of(draft: Any, number: int = 0) -> Branch:
         elements = tuple((words.pop("each", None) or {}).items())
         kind: Kind = "template" if words.pop("template", False) else "prompt"
         return Branch(number, draft.name, kind, draft.prompt, typed_words(words), elements)
-    step = None if draft.definition.decorator_list else _plain_prompt(draft)
-    if step is not None:
-        return Branch(number, draft.name, "prompt", step.source)
+    prompt = _plain_prompt(draft, number)
+    if prompt is not None:
+        return prompt
     return Branch(number, draft.name, "python", draft.source.text_of(draft.definition))
 
 
-def _plain_prompt(draft: Any) -> Step | None:
-    """The step of a function that is a prompt and nothing else; running its `def` does nothing."""
-    arguments = draft.definition.args
-    if arguments.defaults or arguments.kwonlyargs or draft.definition.returns:
+def _plain_prompt(draft: Any, number: int) -> Branch | None:
+    """A function that is a prompt and nothing else, for it is nothing to run its `def`."""
+    definition = draft.definition
+    arguments = definition.args
+    if arguments.defaults or arguments.kwonlyargs or definition.returns:
         return None
     if any(argument.annotation for argument in arguments.args):
         return None
-    step: Step = draft.step({})
-    holes = [hole.name for hole in placeholders(step.source)]
-    is_same = step.kind == "prompt" and step.inputs == tuple(dict.fromkeys(holes))
-    return step if is_same else None
+    if not all(_is_plain(decorator) for decorator in definition.decorator_list):
+        return None
+    if prompt_of(definition) is None:
+        return None
+    try:
+        made = branch_of_step(draft.step({}), number, {})
+    except FlowError:
+        return None
+    return None if made.kind == "python" else made
+
+
+def _is_plain(decorator: ast.expr) -> bool:
+    """Whether a decorator only says options, and those as numbers and texts."""
+    match decorator:
+        case ast.Call(func=ast.Name(id="node" | "vote" | "each"), args=args, keywords=keywords):
+            given = [*args, *(keyword.value for keyword in keywords)]
+            return all(_is_literal(one) for one in given)
+    return False
+
+
+def _is_literal(value: ast.expr) -> bool:
+    values = value.elts if isinstance(value, ast.List) else [value]
+    return all(isinstance(one, ast.Constant) for one in values)
 
 
 def branch_of_step(step: Step, number: int, namespace: Mapping[str, Any]) -> Branch:

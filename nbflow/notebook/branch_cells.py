@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -20,7 +20,7 @@ from IPython.display import display
 from nbflow import blocking
 from nbflow.errors import FlowError, NbflowError, nearest
 from nbflow.notebook import cells
-from nbflow.notebook.branch_node import node_of
+from nbflow.notebook.branch_node import Node, node_of
 from nbflow.notebook.branch_place import TEXT
 from nbflow.notebook.branch_text import read_branch
 from nbflow.notebook.builder_model import BuilderModel
@@ -182,6 +182,13 @@ async def run_code(shell: InteractiveShell, code: Any) -> None:
         await result
 
 
+async def run_beside(shell: InteractiveShell, nodes: Iterable[Node]) -> None:
+    """Run what stands beside the functions of a flow, such as imports, before the flow is run."""
+    __tracebackhide__ = True
+    for node in nodes:
+        await run_code(shell, node.statements)
+
+
 def show_flow(shell: InteractiveShell, words: list[str]) -> None:
     """What `%nbflow flow` does: draw the current flow, empty it, or take a node out.
 
@@ -253,11 +260,15 @@ async def run_flow(shell: InteractiveShell, line: str, *, sync: bool = False) ->
     model = current_flow(shell)
     if not model.branches:
         raise FlowError("no node is defined yet; a %%branch cell defines one.")
-    await cells.run_parsed(shell, _checked(model, shell, said), sync=sync)
+    cell, nodes = _checked(model, shell, said)
+    await run_beside(shell, nodes)
+    await cells.run_parsed(shell, cell, sync=sync)
 
 
-def _checked(model: BuilderModel, shell: InteractiveShell, said: MagicLine) -> Cell:
-    """The current flow with the values and options of a line."""
+def _checked(
+    model: BuilderModel, shell: InteractiveShell, said: MagicLine
+) -> tuple[Cell, list[Node]]:
+    """The current flow with the values and options of a line, and its nodes."""
     options = {**model.state.options, **said.options}
     values = {**model.state.values, **said.values}
     out = said.out or model.state.out
@@ -265,7 +276,8 @@ def _checked(model: BuilderModel, shell: InteractiveShell, said: MagicLine) -> C
     reading = read_through(state, shell.user_ns, shell.transform_cell)
     if reading.problems:
         raise _refused(reading, model, said)
-    cell = reading.cell(model.nodes())
+    nodes = model.nodes()
+    cell = reading.cell(nodes)
     line = dataclasses.replace(
         cell.line,
         values={**cell.line.values, **said.values},
@@ -273,7 +285,7 @@ def _checked(model: BuilderModel, shell: InteractiveShell, said: MagicLine) -> C
         bg=said.bg,
         dry_run=said.dry_run,
     )
-    return dataclasses.replace(cell, line=line, magic=Place(1, 1, "%nbflow run"))
+    return dataclasses.replace(cell, line=line, magic=Place(1, 1, "%nbflow run")), nodes
 
 
 def _refused(reading: Reading, model: BuilderModel, said: MagicLine) -> FlowError:

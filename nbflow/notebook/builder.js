@@ -3,6 +3,8 @@
 // finished cell, to be copied. Texts and names are only ever textContent and values.
 
 const SEND_MILLISECONDS = 120;
+const HOLD_MILLISECONDS = 5000;
+const EDITED = "input, select, textarea, [contenteditable=true]";
 const HOLE = /\{\{[\p{L}_][\p{L}\p{N}_]*\}\}|\{([\p{L}_][\p{L}\p{N}_]*)\}/gu;
 const OPEN = /(?<!\{)\{([\p{L}_][\p{L}\p{N}_]*)?$/u;
 
@@ -72,6 +74,20 @@ export function withName(text, start, end, name) {
   return { text: `${text.slice(0, from)}{${name}}${text.slice(to)}`, caret: from + name.length + 2 };
 }
 
+/** What stands between a text and a placeholder that a button puts behind it. */
+function gap(before) {
+  if (typed(before, before.length) !== null) return "";
+  if (before.endsWith("}")) return "\n\n";
+  return /[\p{L}\p{N}.,:;!?]$/u.test(before) ? " " : "";
+}
+
+/** A text with a placeholder put in by a button: not right behind a word, or behind another. */
+export function withNameApart(text, start, end, name) {
+  const between = gap(text.slice(0, start));
+  const spaced = `${text.slice(0, start)}${between}${text.slice(start)}`;
+  return withName(spaced, start + between.length, end + between.length, name);
+}
+
 /** The spaces that a new line of code begins with. */
 export function indentation(text, caret) {
   const line = text.slice(text.lastIndexOf("\n", caret - 1) + 1, caret);
@@ -85,19 +101,26 @@ function element(tag, className, attributes = {}) {
   return made;
 }
 
+/** Only where the page offers its application, as JupyterLab does when it is started so. */
+const INSERT = "notebook:insert-cell-below";
+
 function renderCopy({ model, el }) {
-  const box = element("div", "nbflow-copy");
+  const box = element("div", "nbflow-cell-copy");
   const text = element("pre", "nbflow-copy-text", { tabindex: "0", role: "textbox", "aria-readonly": "true" });
   const button = element("button", "nbflow-builder-button", { type: "button" });
+  const below = element("button", "nbflow-builder-button", { type: "button" });
   const said = element("span", "nbflow-builder-note", { role: "status" });
   button.textContent = "Copy";
-  box.append(text, button, said);
+  below.textContent = "Put it into a new cell";
+  below.hidden = !window.jupyterapp?.commands?.hasCommand(INSERT);
+  box.append(text, button, below, said);
   el.append(box);
   const draw = () => {
     text.textContent = model.get("value");
     text.setAttribute("aria-label", model.get("label"));
     said.textContent = "";
   };
+  const focus = focusing(model, button, () => box.scrollIntoView({ block: "nearest" }));
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(model.get("value"));
@@ -107,9 +130,54 @@ function renderCopy({ model, el }) {
       said.textContent = "It is selected: press Ctrl+C, or ⌘C.";
     }
   });
+  below.addEventListener("click", async () => {
+    await window.jupyterapp.commands.execute(INSERT);
+    window.jupyterapp.shell.currentWidget.content.activeCell.model.sharedModel.setSource(model.get("value"));
+    said.textContent = "It is in the cell below.";
+  });
+  const stopWatching = tellWhenGone(model, el);
   model.on("change:value change:label", draw);
+  model.on("change:wanted", focus);
   draw();
-  return () => model.off("change:value change:label", draw);
+  focus();
+  return () => {
+    stopWatching();
+    model.off("change:value change:label", draw);
+    model.off("change:wanted", focus);
+  };
+}
+
+/** What puts the cursor into an element when the kernel wants it there. */
+function focusing(model, one, shown = () => {}) {
+  return () => {
+    if (!model.get("wanted")) return;
+    // Later, for what is taken back within its own event is never sent to the kernel.
+    requestAnimationFrame(() => whenShown(one, () => {
+      if (!model.get("wanted")) return; // another view of it was quicker
+      one.focus();
+      shown();
+      model.set("wanted", false);
+      model.save_changes();
+    }));
+  };
+}
+
+const GONE = "The kernel was restarted, and this builder with it. Its flow is kept as a cell above: run this cell again, and load that one with “From cell”.";
+
+/** Say once in a builder that its kernel has been restarted; what it shows can't be changed any more. */
+function tellWhenGone(model, el) {
+  const tell = () => {
+    const builder = el.closest(".nbflow-builder");
+    if (!builder || "nbflowGone" in builder.dataset) return;
+    builder.dataset.nbflowGone = "";
+    const note = element("p", "nbflow-gone", { role: "status" });
+    note.textContent = GONE;
+    const seen = builder.getBoundingClientRect();
+    builder.prepend(note);
+    if (seen.top < window.innerHeight && seen.bottom > 0) note.scrollIntoView({ block: "center" });
+  };
+  model.on("comm_live_update", tell);
+  return () => model.off("comm_live_update", tell);
 }
 
 /**
@@ -120,25 +188,69 @@ export function isPlain(event) {
   return event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey;
 }
 
+/**
+ * What the builders of a page share: every widget has this module for itself.
+ * @returns {{kept: string, until: number, editors: number, keepsKeys: boolean}}
+ */
+function page() {
+  window.nbflowBuilders ??= { kept: "", until: 0, editors: 0, keepsKeys: false };
+  return window.nbflowBuilders;
+}
+
+/**
+ * Keep a key that is typed between the press of a button that makes a new text and the moment that
+ * text is there, for a space would press the button again. Whether it was kept.
+ */
+function keeps(event) {
+  if (performance.now() > page().until || !isPlain(event)) return false;
+  page().kept += event.key;
+  return true;
+}
+
+/** Put what was kept into a text; whether there was anything. */
+function putKept(area) {
+  const { kept } = page();
+  Object.assign(page(), { kept: "", until: 0 });
+  area.setRangeText(kept, area.selectionStart, area.selectionEnd, "end");
+  return kept !== "";
+}
+
+/** Scroll to the board that a run brings, once it is there. */
+function showBoard(builder, frames = 300) {
+  const board = builder.querySelector(".nbflow-builder-board .nbflow-board");
+  if (board && board !== builder.nbflowBoard) {
+    builder.nbflowBoard = board;
+    builder.querySelector(".nbflow-builder-foot").scrollIntoView({ block: "start" });
+  } else if (frames && builder.isConnected) requestAnimationFrame(() => showBoard(builder, frames - 1));
+}
+
 function keepKeys() {
-  if (window.nbflowKeepsKeys) return;
-  window.nbflowKeepsKeys = true;
+  if (page().keepsKeys) return;
+  page().keepsKeys = true;
   const builderOf = ({ target }) => target instanceof Element && target.closest(".nbflow-builder");
   const listen = (event) => {
     // on the target: JupyterLab looks from there upwards, and its selectors match the target itself
     if (builderOf(event)) event.target.toggleAttribute("data-lm-suppress-shortcuts", isPlain(event));
+    if (!event.target.closest?.(EDITED) && keeps(event)) {
+      event.preventDefault(); // the notebook may have taken the focus: it would take keys as commands
+      event.stopPropagation();
+    }
   };
   const stay = (event) => {
     const builder = builderOf(event);
-    if (!builder || !event.target.closest("button")) return;
+    const button = builder && event.target.closest("button");
+    if (!button) return;
+    if (button.classList.contains("nbflow-adds")) Object.assign(page(), { kept: "", until: performance.now() + HOLD_MILLISECONDS });
+    if (button.classList.contains("nbflow-run")) showBoard(builder);
     const hold = () => {
       const now = document.activeElement;
-      const isLost = !builder.contains(now) && !now?.closest("input, select, textarea, [contenteditable=true]");
+      const isLost = !builder.contains(now) && !now?.closest(EDITED);
       if (!isLost && !now.disabled) return;
       builder.tabIndex = -1;
       builder.focus({ preventScroll: true }); // the button is gone or off, or the notebook took the focus
     };
     for (const milliseconds of [0, 100, 400]) setTimeout(hold, milliseconds);
+    setTimeout(() => document.activeElement === document.body && hold(), 1200);
   };
   window.addEventListener("keydown", listen, true); // before JupyterLab's listener on the document
   window.addEventListener("click", stay, true);
@@ -164,7 +276,6 @@ function nameList(area, id, insert) {
   box.hidden = true;
   const close = () => {
     box.hidden = true;
-    area.setAttribute("aria-expanded", "false");
     area.removeAttribute("aria-activedescendant");
   };
   const choose = (number) => {
@@ -190,7 +301,6 @@ function nameList(area, id, insert) {
     }
     box.replaceChildren(...names.map(item));
     box.hidden = false;
-    area.setAttribute("aria-expanded", "true");
     choose(0);
   };
   /** Whether it has a use for a key. */
@@ -214,7 +324,7 @@ function drawChips(chips, names, label, insert) {
   const said = element("span", "nbflow-builder-note");
   said.textContent = "Insert";
   const chip = (name) => {
-    const made = element("button", "nbflow-chip", { type: "button", "aria-label": `Insert {${name}}` });
+    const made = element("button", "nbflow-put", { type: "button", "aria-label": `Insert {${name}}` });
     made.textContent = `{${name}}`;
     made.addEventListener("click", () => insert(name));
     return made;
@@ -232,19 +342,17 @@ function drawPaint(paint, made) {
   paint.replaceChildren(...made.map(span), document.createTextNode("\n "));
 }
 
-let editors = 0;
-
 /** The elements of an editor, one below the other in a box. */
 function editorParts() {
-  editors += 1;
-  const list = `nbflow-names-${editors}`;
-  const wrong = `nbflow-wrong-${editors}`;
+  const number = page().editors++;
+  const list = `nbflow-names-${number}`;
+  const wrong = `nbflow-wrong-${number}`;
   const paint = element("pre", "nbflow-paint", { "aria-hidden": "true" });
   const area = element("textarea", "nbflow-area", {
-    spellcheck: "true", rows: "2", autocomplete: "off", role: "combobox", "aria-multiline": "true",
-    "aria-autocomplete": "list", "aria-controls": list, "aria-expanded": "false", "aria-describedby": wrong,
+    spellcheck: "true", rows: "2", autocomplete: "off",
+    "aria-autocomplete": "list", "aria-controls": list, "aria-describedby": wrong,
   });
-  const chips = element("div", "nbflow-chips", { role: "group" });
+  const chips = element("div", "nbflow-puts", { role: "group" });
   const error = element("div", "nbflow-wrong-text", { id: wrong, role: "status" });
   const sheet = element("div", "nbflow-sheet");
   const box = element("div", "nbflow-editor");
@@ -257,8 +365,8 @@ function renderEditor({ model, el }) {
   const { list, paint, area, chips, error, sheet, box } = editorParts();
   el.append(box);
 
-  const insert = (name) => {
-    const made = withName(area.value, area.selectionStart, area.selectionEnd, name);
+  const insert = (name, put = withName) => {
+    const made = put(area.value, area.selectionStart, area.selectionEnd, name);
     area.value = made.text;
     area.focus();
     area.setSelectionRange(made.caret, made.caret);
@@ -316,18 +424,13 @@ function renderEditor({ model, el }) {
     area.setAttribute("aria-invalid", String(Boolean(wrong)));
     box.classList.toggle("nbflow-wrong", Boolean(wrong));
     if (error.textContent !== wrong) error.textContent = wrong;
-    drawChips(chips, names(), model.get("label"), insert);
+    drawChips(chips, names(), model.get("label"), (name) => insert(name, withNameApart));
     color();
   };
-  const focus = () => {
-    if (!model.get("wanted")) return;
-    whenShown(area, () => {
-      if (!model.get("wanted")) return; // another view of it was quicker
-      area.focus();
-      model.set("wanted", false);
-      model.save_changes();
-    });
-  };
+  const focus = focusing(model, area, () => {
+    area.setSelectionRange(area.value.length, area.value.length);
+    if (putKept(area)) area.dispatchEvent(new Event("input"));
+  });
 
   area.addEventListener("input", () => { color(); offer(); later(); });
   area.addEventListener("keydown", keys);
@@ -335,11 +438,13 @@ function renderEditor({ model, el }) {
   area.addEventListener("scroll", scroll);
   area.addEventListener("blur", () => { offers.close(); send(); });
   const changes = "change:value change:names change:own change:marks change:error change:label change:code change:placeholder";
+  const stopWatching = tellWhenGone(model, el);
   model.on(changes, draw);
   model.on("change:wanted", focus);
   draw();
   focus();
   return () => {
+    stopWatching();
     send();
     model.off(changes, draw);
     model.off("change:wanted", focus);

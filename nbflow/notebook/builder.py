@@ -11,41 +11,41 @@ import difflib
 import html
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 import ipywidgets
 from IPython.core.getipython import get_ipython
 from IPython.core.interactiveshell import InteractiveShell
-from IPython.utils.capture import capture_output
 
-from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run
 from nbflow.errors import FlowError, NbflowError
-from nbflow.notebook import capture
-from nbflow.notebook.board import Board
-from nbflow.notebook.branch import Branch
-from nbflow.notebook.branch_cells import current_flow, model_in, run_code
-from nbflow.notebook.builder_card import BranchCard, RunCard
+from nbflow.notebook.branch_cells import current_flow, model_in
+from nbflow.notebook.branch_place import TEXT
+from nbflow.notebook.builder_card import BranchCard
+from nbflow.notebook.builder_cell import CellPanels
 from nbflow.notebook.builder_drawing import Drawing, graph_html
-from nbflow.notebook.builder_fields import Field, PromptEditor, button, panel, row, text_field
+from nbflow.notebook.builder_fields import Field, button, panel, row, text_field
 from nbflow.notebook.builder_model import EXAMPLE, BuilderModel
-from nbflow.notebook.builder_output import WIDGET_MIME, LiveOutput
-from nbflow.notebook.proofreading import RUN, VALUE, Problem
+from nbflow.notebook.builder_options import OPTIONS, RunCard
+from nbflow.notebook.builder_run import Runner
+from nbflow.notebook.live_output import SAVED, LiveOutput
+from nbflow.notebook.proofreading import RUN, VALUE, Problem, Reading
 from nbflow.writing.flow import Flow
 
 DRAW_SECONDS = 0.3
 """How long after the last key the graph is drawn and the flow is read for mistakes."""
 
 WELCOME = (
-    "<b>A flow is made of branches that run side by side.</b><br>Each is a prompt for a model. A "
-    "branch that puts others together waits for their answers."
+    "<b>A flow is made of branches that run side by side.</b><br>Each asks a model for something, "
+    "such as a joke or a poem. One more can put their answers together."
 )
-TO_CELL = (
-    "Copy this into a new cell: it says the same as the builder. For a builder opened with "
-    "<code>%nbflow builder</code>, running <code>%nbflow cell</code> puts it into a new cell."
+NO_INPUTS = (
+    '<span class="nbflow-builder-note">A word in braces, such as <code>{topic}</code>, is an '
+    "input: write one into a branch, and its value is asked for here.</span>"
 )
-FROM_CELL = "Paste a <code>%%fanout</code> cell. It replaces what is here; Undo brings that back."
+NOTHING = "A flow builder in which nothing is written yet: run this cell to open it."
+SAVED_NOTE = "The flow as a cell, to be run, or loaded into a builder with <i>From cell</i>:"
 
 
 class Builder(ipywidgets.VBox):  # type: ignore[misc]
@@ -66,11 +66,12 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._cards: dict[int, BranchCard] = {}
         self._inputs: dict[str, Field] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._running: asyncio.Task[None] | None = None
-        self.last_run: Run | None = None
+        self._blamed: set[str] = set()
+        """Inputs without a value that somebody has been told of: one who still writes isn't."""
         super().__init__(self._parts())
         self.add_class("nbflow-builder")
         self._output = LiveOutput(self, self._plain)
+        self._drawing.observe(lambda _change: self._output.keep(), "value")
         self._unwatch = self.model.watch(self._changed)
         self._show_state()
         self._draw_now()
@@ -84,21 +85,32 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _parts(self) -> list[Any]:
         title = ipywidgets.HTML('<span class="nbflow-builder-title">Flow builder</span>')
-        self._add = button("Add branch", self._add_branch, icon="plus", style="primary")
         self._undo = button("Undo", self._do(self.model.undo), icon="undo")
         self._redo = button("Redo", self._do(self.model.redo), icon="repeat")
         head = row(title, self._undo, self._redo, more="nbflow-builder-head")
         self._list = ipywidgets.VBox()
         self._list.add_class("nbflow-card-list")
-        left = ipywidgets.VBox([self._list, row(self._add, more="nbflow-card-row")])
+        self._add = self._adder("Add branch", self._add_branch, icon="plus", style="primary")
+        self._join = self._adder("Combine the answers", self._add_join, icon="compress")
+        self._join.tooltip = "Add a branch that puts the answers of the others into one text"
+        self._adding = row(self._add, self._join, more="nbflow-card-row")
+        left = ipywidgets.VBox([self._list, self._adding])
         left.add_class("nbflow-cards")
         body = row(left, self._side(), more="nbflow-builder-body")
         self._empty = self._welcome()
-        self._board = ipywidgets.VBox()
-        return [head, body, self._foot(), *self._cell_parts(), self._board]
+        self._cells = CellPanels(self._hear, lambda text: self._edit(lambda: self._load(text)))
+        self._runner = Runner(self.model, self._run_changed)
+        return [head, body, self._foot(), self._cells, self._runner]
+
+    def _adder(self, label: str, act: Callable[[], None], **look: str) -> Any:
+        """A button behind which a person types at once into what it makes."""
+        made = button(label, act, **look)
+        made.add_class("nbflow-adds")
+        return made
 
     def _welcome(self) -> Any:
-        first = button("Add the first branch", self._add_branch, icon="plus", style="primary")
+        add = self._add_branch
+        first = self._adder("Add the first branch", add, icon="plus", style="primary")
         load = button("Start from an example", self._do(lambda: self.model.load(EXAMPLE)))
         both = row(first, load, more="nbflow-card-row")
         made = ipywidgets.VBox([ipywidgets.HTML(WELCOME), both])
@@ -108,39 +120,29 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
     def _side(self) -> Any:
         self._drawing = Drawing()
         self._values = ipywidgets.VBox()
-        self._inputs_panel = panel("Inputs", self._values)
-        self._graph_panel = panel("Graph", self._drawing)
+        self._no_inputs = ipywidgets.HTML(NO_INPUTS)
+        inputs = panel("Inputs", self._no_inputs, self._values)
         self._run_card = RunCard(self.model, self._edit)
-        side = ipywidgets.VBox([self._inputs_panel, self._graph_panel, self._run_card])
-        side.add_class("nbflow-side")
-        return side
+        self._beside = ipywidgets.VBox([inputs, panel("Graph", self._drawing), self._run_card])
+        self._beside.add_class("nbflow-side")
+        return self._beside
 
     def _foot(self) -> Any:
         self._run_button = button("Run", self._do(self._start), icon="play", style="success")
+        self._run_button.add_class("nbflow-run")
         self._to_cell = button("To cell", self._do(self._show_cell), icon="code")
-        self._from_cell = button("From cell", self._do(self._open_load), icon="sign-in")
+        self._to_cell.tooltip = (
+            "Show the same flow as a %%fanout cell to copy; %nbflow cell puts it into a new cell"
+        )
+        self._from_cell = button("From cell", self._do(self._cells_wanted), icon="sign-in")
+        self._from_cell.tooltip = "Load a %%fanout cell that you paste"
         self._notice = ipywidgets.HTML()
         self._notice.add_class("nbflow-error")
         buttons = row(self._run_button, self._to_cell, self._from_cell, more="nbflow-builder-foot")
         return ipywidgets.VBox([buttons, self._notice])
 
-    def _cell_parts(self) -> list[Any]:
-        self._cell = PromptEditor(copy=True, label="The %%fanout cell")
-        self._cell.on_msg(lambda _widget, content, _buffers: self._hear(content))
-        self._cell_panel = panel("As a cell", ipywidgets.HTML(TO_CELL), self._cell)
-        self._cell_panel.layout.display = "none"
-        self._pasted = ipywidgets.Textarea(
-            description="Cell",
-            placeholder="%%fanout topic=cats\n[joke]\nA joke about {topic}",
-            rows=7,
-        )
-        self._pasted.layout.width = "100%"
-        load = button("Load", self._do(self._load), style="primary")
-        close = button("Close", self._do(self._close_load))
-        both = row(load, close, more="nbflow-card-row")
-        self._load_panel = panel("From a cell", ipywidgets.HTML(FROM_CELL), self._pasted, both)
-        self._load_panel.layout.display = "none"
-        return [self._cell_panel, self._load_panel]
+    def _cells_wanted(self) -> None:
+        self._cells.ask_for_text()
 
     # What a person does
 
@@ -165,34 +167,25 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._notice.value = html.escape(text)
 
     def _add_branch(self) -> None:
-        def add() -> None:
-            branch = self.model.add()
-            self._cards[branch.id].focus_on("text")
+        self._edit(lambda: self._cards[self.model.add().id].focus_on(TEXT))
 
-        self._edit(add)
+    def _add_join(self) -> None:
+        self._edit(lambda: self._cards[self.model.add_join().id].focus_on(TEXT))
 
     def _show_cell(self) -> None:
         try:
-            self._cell.value = self.model.text()
+            text = self.model.text()
         except FlowError:
             problems = self.model.read().problems
             if not problems:
                 raise
             self._point_at(problems)
             return
-        self._cell_panel.layout.display = None
+        self._cells.show_text(text)
 
-    def _open_load(self) -> None:
-        self._load_panel.layout.display = None
-        self._pasted.focus()
-
-    def _close_load(self) -> None:
-        self._load_panel.layout.display = "none"
-
-    def _load(self) -> None:
-        self.from_cell(self._pasted.value)
-        self._pasted.value = ""
-        self._close_load()
+    def _load(self, text: str) -> None:
+        self.from_cell(text)
+        self._cells.loaded()
 
     def from_cell(self, text: str) -> None:
         """Begin again with the text of a `%%fanout` cell, as IPython would read it.
@@ -220,16 +213,26 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _point_at(self, problems: tuple[Problem, ...]) -> None:
         """Say how many things are wrong, and put the cursor at the first."""
-        count = len(problems)
+        count, first = len(problems), problems[0]
         self._show_problems(problems, asked=True)
-        self._notify("One field needs a look." if count == 1 else f"{count} fields need a look.")
-        first = problems[0]
+        what = "One field needs a look" if count == 1 else f"{count} fields need a look; the first"
+        self._notify(f"{what}: {self._called(first)}.")
         if first.owner == VALUE:
             self._inputs[first.field].focus()
         elif first.owner == RUN:
             self._run_card.focus_on(first.field)
         else:
             self._cards[int(first.owner)].focus_on(first.field)
+
+    def _called(self, problem: Problem) -> str:
+        """What the field of a problem is called."""
+        word = str(problem.field)
+        label = OPTIONS[word][0] if word in OPTIONS else word
+        if problem.owner == VALUE:
+            return f"the value of {word}"
+        if problem.owner == RUN:
+            return f"{label.lower()}, an option of the run"
+        return f"{label.lower()} of {self.model.branch(problem.owner).name}"
 
     # What a person sees
 
@@ -238,35 +241,41 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_all(self) -> None:
         self._show_state()
+        self._draw_soon()
+
+    def _draw_soon(self) -> None:
         if self._loop is None:
             self._draw_now()
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(DRAW_SECONDS, self._draw_now)
+        self._timer = self._loop.call_later(DRAW_SECONDS, self._draw_now, context=Context())
 
     def _show_state(self) -> None:
-        branches, inputs = self.model.branches, self.model.read().inputs
-        self._show_cards(branches, self._offered(inputs))
-        self._show_inputs(inputs)
-        self._run_card.show(self.model.state)
+        reading, branches = self.model.read(), self.model.branches
+        names = self.model.names()
+        self._show_cards(reading, names)
+        self._show_inputs(reading.inputs)
+        self._run_card.show_state(self.model.state)
         self._undo.disabled, self._redo.disabled = not self.model.can_undo, not self.model.can_redo
-        self._run_button.disabled = not branches or self._running is not None
+        self._show_run_button()
         self._to_cell.disabled = not branches
-        self._add.layout.display = None if branches else "none"
-        self._cell_panel.layout.display = "none"
+        for beside in (self._adding, self._beside):
+            beside.layout.display = None if branches else "none"
+        self._join.layout.display = None if len(reading.unread(names)) > 1 else "none"
+        self._cells.close_text()
 
-    def _show_cards(self, branches: tuple[Branch, ...], inputs: list[str]) -> None:
+    def _show_cards(self, reading: Reading, all_: list[str]) -> None:
+        branches, inputs = self.model.branches, self._offered(reading.inputs)
         for gone in self._cards.keys() - {branch.id for branch in branches}:
             self._cards.pop(gone).close()
         for branch in branches:
             if branch.id not in self._cards:
                 self._cards[branch.id] = BranchCard(self.model, branch.id, self._edit)
         for number, branch in enumerate(branches):
-            others = [one.name for one in branches if one.id != branch.id]
+            names = [*inputs, *reading.readable(all_, branch.name)]
             is_first, is_last = number == 0, number == len(branches) - 1
-            card = self._cards[branch.id]
-            card.show(branch, [*inputs, *others], first=is_first, last=is_last)
+            self._cards[branch.id].show(branch, names, first=is_first, last=is_last)
         cards = tuple(self._cards[branch.id] for branch in branches) or (self._empty,)
         if self._list.children != cards:
             self._list.children = cards
@@ -290,9 +299,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         fields = tuple(self._inputs[name] for name in names)
         if self._values.children != fields:
             self._values.children = fields
-        self._inputs_panel.layout.display = None if names else "none"
-        self._graph_panel.layout.display = None if self.model.branches else "none"
-        self._run_card.layout.display = None if self.model.branches else "none"
+        self._no_inputs.layout.display = "none" if names else None
 
     def _hear_value(self, name: str) -> Callable[[str], None]:
         return lambda value: self._edit(lambda: self.model.set_value(name, value))
@@ -300,18 +307,26 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
     def _show_problems(self, problems: tuple[Problem, ...], *, asked: bool = False) -> None:
         for number, card in self._cards.items():
             card.show_problems([one for one in problems if one.owner == number], asked=asked)
-        self._run_card.show_problems([one for one in problems if one.owner == RUN])
-        of_values = {one.field: one.message for one in problems if one.owner == VALUE}
+        self._run_card.show_run_problems([one for one in problems if one.owner == RUN])
+        of_values = {one.field: _of_value(one.message) for one in problems if one.owner == VALUE}
+        self._blamed = {name for name in of_values if asked or name in self._blamed}
         for name, field in self._inputs.items():
-            field.show_error(of_values.get(name, ""))
+            is_told = name in self._blamed or bool(self.model.state.values.get(name))
+            field.show_error(of_values.get(name, "") if is_told else "")
 
     def _draw_now(self) -> None:
         self._timer = None
         reading = self.model.read()
         self._show_problems(reading.problems)
         self._drawing.draw(reading, self.model.state, self._loop)
+        self._output.keep()
 
     # Running
+
+    @property
+    def last_run(self) -> Run | None:
+        """The run that the board below shows."""
+        return self._runner.last_run
 
     def _start(self) -> None:
         if self._loop is None or self._shell is None:
@@ -319,47 +334,20 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         problems = self.model.read().problems
         if problems:
             self._point_at(problems)
-        elif self._running is None:
-            self._run_button.disabled = True
-            self._run_button.description = "Running…"
-            self._running = self._loop.create_task(self._run(self._shell))
+        else:
+            self._runner.start(self._shell, self._loop)
 
-    async def _run(self, shell: InteractiveShell) -> None:
-        try:
-            run = await self._prepared(shell)
-            self._show_board(run, shell)
-            with suppress(NbflowError):  # the board says so
-                await run
-        except Exception as error:  # noqa: BLE001 - the user's own code may raise anything
-            self._notify(f"{type(error).__name__}: {error}")
-        finally:
-            self._running = None
-            self._run_button.disabled = False
-            self._run_button.description = "Run"
+    def _run_changed(self, problem: str) -> None:
+        """A run has begun or ended."""
+        if problem:
+            self._notify(problem)
+        self._show_run_button()
+        self._draw_soon()
 
-    async def _prepared(self, shell: InteractiveShell) -> Run:
-        """The run, bound to the notebook's variables as a cell's is."""
-        nodes = self.model.nodes()
-        cell = self.model.read().cell(nodes)
-        for node in nodes:
-            await run_code(shell, node.statements)
-        bound = cell.bind(shell.user_ns)
-        describe = capture.describer(shell)
-        run = bound.flow.prepare(bound.inputs, hidden=bound.hidden, describe=describe)
-        if cell.line.out:
-            shell.user_ns[cell.line.out] = run
-        return run
-
-    def _show_board(self, run: Run, shell: InteractiveShell) -> None:
-        """Start a run, its board underneath."""
-        capture.hold(shell)
-        run.listen(_release)
-        run.start()
-        self.last_run = run
-        with capture_output() as captured:
-            Board(run).show()
-        shown = f"IPY_MODEL_{captured.outputs[0].data[WIDGET_MIME]['model_id']}"
-        self._board.children = (ipywidgets.widget_serialization["from_json"](shown, None),)
+    def _show_run_button(self) -> None:
+        goes_on = self._runner.is_running
+        self._run_button.disabled = goes_on or not self.model.branches
+        self._run_button.description = "Running…" if goes_on else "Run"
 
     # Being displayed
 
@@ -372,12 +360,21 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._output.show(self._shell, self._loop)
 
     def _plain(self) -> dict[str, str]:
-        try:
-            text = self.model.text()
-        except FlowError as error:
-            text = str(error)
-        graph = graph_html(self.model.read(), self.model.state)
-        return {"text/plain": text, "text/html": f"{graph}<pre>{html.escape(text)}</pre>"}
+        """What is saved: its last run or else its graph, and its cell."""
+        if not self.model.branches:
+            return {"text/plain": NOTHING, "text/html": f"<p>{NOTHING}</p>"}
+        text = self.model.saved_text()
+        reading = self.model.read()
+        drawn = self._runner.picture or self._drawing.value or graph_html(reading, self.model.state)
+        note = f"<p>{SAVED_NOTE}</p><pre>{html.escape(text)}</pre>"
+        cell = f'<div class="{SAVED}-cell">{note}</div>'
+        return {"text/plain": text, "text/html": f"{drawn}{cell}"}
+
+
+def _of_value(message: str) -> str:
+    """What is wrong with a value, to be read at its field."""
+    needs = "it needs a value: " if message.startswith("unknown name") else ""
+    return f"{needs}{message.partition(' Known here:')[0]}"
 
 
 def show(shell: InteractiveShell) -> None:
@@ -390,8 +387,3 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
-
-
-def _release(event: Event) -> None:
-    if event.kind is Kind.RUN_ENDED:
-        capture.release()

@@ -60,4 +60,4 @@ def graph_html(reading: Reading, state: State) -> str:
     predecessors = reading.topology.predecessors
     edges = (f"{name} reads {', '.join(read)}" for name, read in predecessors.items())
     words = html.escape(f"The graph: {'; '.join(edges)}.", quote=True)
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}">'
+    return f'<img src="data:image/svg+xml;base64,{data}" alt="{words}" style="max-width:100%">'

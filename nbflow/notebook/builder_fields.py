@@ -86,6 +86,25 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]
         self.control.focus()
 
 
+class Choice(Field):
+    """One of several things; whatever is none of them is shown as the first.
+
+    Args:
+        label: What it is called.
+        choices: What each is called, by its value.
+        hear: Called with the value.
+    """
+
+    def __init__(self, label: str, choices: Mapping[str, str], hear: Callable[[Any], None]) -> None:
+        self._values = list(choices)
+        shown = [(called, value) for value, called in choices.items()]
+        super().__init__(ipywidgets.Dropdown(options=shown, description=label), hear)
+
+    def show(self, value: Any) -> None:
+        """Show a value, unless it is there."""
+        super().show(value if value in self._values else self._values[0])
+
+
 def text_field(
     label: str,
     hear: Callable[[str], None],
@@ -114,14 +133,6 @@ def text_field(
     return Field(control, hear, more)
 
 
-def choice_field(label: str, choices: Mapping[str, str], hear: Callable[[str], None]) -> Field:
-    """One of several things, by what each is called."""
-    control = ipywidgets.Dropdown(
-        options=[(shown, value) for value, shown in choices.items()], description=label
-    )
-    return Field(control, hear)
-
-
 def button(
     label: str,
     act: Callable[[], None],
@@ -133,7 +144,7 @@ def button(
     """A button; of one without a label only the icon is seen, until it is given a description."""
     made = ipywidgets.Button(description=label, icon=icon, tooltip=label, button_style=style)
     if icon and not label:
-        made.add_class("nbflow-icon")
+        made.add_class("nbflow-tool")
     if more:
         made.add_class(more)
     made.on_click(lambda _button: act())
@@ -151,16 +162,30 @@ class Fold(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, title: str, content: Any) -> None:
         self._content = content
         self._toggle = ipywidgets.ToggleButton(description=title, icon="caret-right")
-        self._toggle.add_class("nbflow-fold")
+        self._toggle.add_class("nbflow-unfold")
         self._toggle.observe(lambda change: self._show(is_open=change["new"]), "value")
-        self._show(is_open=False)
+        self._content.layout.display = "none"
         super().__init__([self._toggle, content])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is in it can be seen."""
+        return bool(self._toggle.value)
+
+    def rename(self, title: str) -> None:
+        """Let the button say something else."""
+        self._toggle.description = title
 
     def unfold(self) -> None:
         """Show what is in it."""
         self._toggle.value = True
 
+    def opened(self) -> None:
+        """Hook: it has just been opened."""
+
     def _show(self, *, is_open: bool) -> None:
+        if is_open:
+            self.opened()
         self._content.layout.display = None if is_open else "none"
         self._toggle.icon = "caret-down" if is_open else "caret-right"
 

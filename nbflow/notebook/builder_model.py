@@ -16,10 +16,16 @@ from nbflow.errors import FlowError
 from nbflow.notebook.branch import Branch, Kind
 from nbflow.notebook.branch_node import Node, node_of, reshaped
 from nbflow.notebook.branch_place import EACH, TEXT
-from nbflow.notebook.builder_state import State, cell_of_state, state_of_cell, state_of_flow
+from nbflow.notebook.builder_state import (
+    State,
+    cell_of_state,
+    draft_of_state,
+    state_of_cell,
+    state_of_flow,
+)
 from nbflow.notebook.naming import free_name
 from nbflow.notebook.proofreading import RUN, VALUE, Reading, read_through
-from nbflow.writing.flow import Flow
+from nbflow.writing.flow import Flow, shown_values
 from nbflow.writing.words import typed_words
 
 PAUSE_SECONDS = 1.0
@@ -129,6 +135,12 @@ class BuilderModel:
         branch = Branch(next(self._ids), free, kind, text, typed_words(words))
         self._change(branches=(*self.branches, branch))
         return branch
+
+    def add_join(self) -> Branch:
+        """Add a template that puts together what no other branch reads."""
+        names = self.read().unread(self.names())
+        text = "\n\n".join(f"{{{name}}}" for name in names)
+        return self.add("combined", "template", text=text)
 
     def put(self, branch: Branch) -> Branch:
         """A branch in the place of the one of its name, or else at the end."""
@@ -290,6 +302,20 @@ class BuilderModel:
             About {topic}
         """
         return cell_of_state(self._state, self.read().line.values, self._namespace())
+
+    def saved_text(self) -> str:
+        r"""The cell, or what comes near to one while something is wrong; no value like a key.
+
+        Example:
+            >>> BuilderModel("%%fanout api_key=k-1\njoke: With {api_key}").saved_text()
+            '%%fanout\n[joke]\nWith {api_key}'
+        """
+        values = self.read().line.values
+        safe = {name: value for name, value in values.items() if shown_values({name: value})[name]}
+        try:
+            return cell_of_state(self._state, safe, self._namespace())
+        except FlowError:
+            return draft_of_state(self._state, safe)
 
     # Inside
 

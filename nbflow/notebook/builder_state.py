@@ -108,6 +108,41 @@ def cell_of_state(state: State, values: Mapping[str, str], namespace: Mapping[st
     return f"%%fanout {unexpanded(line)}".rstrip() + f"\n{body}"
 
 
+def draft_of_state(state: State, values: Mapping[str, str]) -> str:
+    """What is written, in the form of a cell, whatever is wrong with it: to be read by a person.
+
+    Args:
+        state: What was written.
+        values: Of its values those to be shown.
+
+    Example:
+        >>> print(draft_of_state(State((Branch(1, "a", text="{b}", words={"retries": "x"}),)), {}))
+        %%fanout
+        [a] retries=x
+        {b}
+    """
+    options = {f"--{word.replace('_', '-')}": said for word, said in state.options.items()}
+    options |= {"--out": state.out} if state.out else {}
+    said = [f"{word} {_plain(value)}" for word, value in options.items()]
+    said += [f"{name}={value}" for name, value in values.items()]
+    parts = [" ".join(["%%fanout", *said]), *map(_draft_of_branch, state.branches)]
+    return "\n".join(parts[:2]) + "".join(f"\n\n{part}" for part in parts[2:])
+
+
+def _draft_of_branch(branch: Branch) -> str:
+    if branch.kind == "python":
+        return branch.text
+    words = [f"{word}={_plain(value)}" for word, value in branch.said.items()]
+    words += [f"for {one} in {source}" for one, source in branch.elements]
+    words += ["template"] if branch.kind == "template" else []
+    return " ".join([f"[{branch.name}]", *words]) + f"\n{branch.text}"
+
+
+def _plain(value: Any) -> str:
+    """A value that was typed; of an object its type, for its repr may tell anything."""
+    return value if isinstance(value, str) else f"<{type(value).__name__}>"
+
+
 def _body(branches: tuple[Branch, ...], namespace: Mapping[str, Any]) -> str:
     if not any(one.kind == "python" or "\r" in one.text for one in branches):
         steps = [node_of(branch).draft.step(dict(namespace)) for branch in branches]

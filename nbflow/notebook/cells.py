@@ -183,7 +183,8 @@ async def _run_shown(
     shell: InteractiveShell, run: Run, *, sync: bool, background: bool = False
 ) -> None:
     """Start a run, show it on a board, and unless it goes on in the background wait for its end."""
-    board = board_for(run, shell, cancel_hint=cancel_hint(shell, sync=sync, busy=not background))
+    hint = cancel_hint(shell, sync=sync, busy=not background)
+    board = board_for(run, shell, cancel_hint=hint, outlives_cell=background)
     capture.hold(shell)
     finish = now_and_in_next_cell(shell, board.finish) if background else board.finish
     run.listen(_at_end(finish, capture.release))

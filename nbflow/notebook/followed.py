@@ -89,10 +89,12 @@ class FollowedRun(Run):
             NbflowError: a branch was named.
         """
         if name is not None:
-            raise NbflowError(
-                f"{self._worker} runs {name!r} and can't cancel one branch alone; cancel the run."
-            )
+            raise NbflowError(self.why_not_alone(name))
         super().cancel()
+
+    def why_not_alone(self, name: str) -> str:
+        """Why one branch can't be cancelled, and what can."""
+        return f"{self._worker} runs {name!r} and can't cancel one branch alone; cancel the run."
 
     def cancel_soon(self) -> None:
         """Cancel the run from a signal handler."""

@@ -92,6 +92,7 @@ class Changes:
         clock: Seconds, for the budget of a frame.
         offers: What can be done with a node once the run has ended: `r` it can run again, `e` its
             text can be edited.
+        why_it_stays: Why a node can't be cancelled alone while the run goes on, if it can't.
     """
 
     def __init__(
@@ -99,10 +100,12 @@ class Changes:
         record: RunRecord,
         clock: Callable[[], float],
         offers: Callable[[str], str] = lambda _name: "",
+        why_it_stays: Callable[[str], str] = lambda _name: "",
     ) -> None:
         self._record = record
         self._clock = clock
         self._offers = offers
+        self._why_it_stays = why_it_stays
         self._crowd: Crowd | None = None
         self._timeline_is_stale = True
         """Whether something began or ended since the timeline was told."""
@@ -248,6 +251,7 @@ class Changes:
             "started": shown.started,
             "elapsed": shown.elapsed if shown.state.is_final else None,
             "can": self._offers(name),
+            "stays": "" if shown.state.is_final else self._why_it_stays(name),
             "items": 0 if members is None else len(members.members),
             "wide": shown.is_wide,
             "cut": shown.state.is_final and len(shown.text) > TEXT_MOST,

@@ -1,4 +1,4 @@
-"""What the kernel this runs in allows while a cell runs.
+"""What the kernel this runs in allows while a cell runs, and who is at its other end.
 
 Measured: ipykernel 6 reads a widget's messages only between cells; 7.0 to 7.3 read them on another
 thread (with JupyterLab 4.4 or newer); from 7.4 on they are read on the kernel's own loop, which is
@@ -7,6 +7,7 @@ free while a cell awaits and blocked while one doesn't.
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -27,6 +28,31 @@ def version() -> tuple[int, int]:
 def in_kernel(shell: InteractiveShell) -> bool:
     """Whether the shell talks to a front end that can show more than text."""
     return getattr(shell, "kernel", None) is not None
+
+
+def in_voila() -> bool:
+    """Whether Voila serves this notebook as a page.
+
+    It shows an output as it was when its cell ended, and to somebody who comes later: what is put
+    in its place afterwards is never seen, and a widget in it must live on.
+    """
+    return "VOILA_BASE_URL" in os.environ
+
+
+def is_attended(shell: InteractiveShell) -> bool:
+    """Whether somebody may sit before the running cell: who sent it would take a question.
+
+    A program that runs notebooks, such as nbclient, nbconvert or papermill, says that it takes
+    none. It shows no widgets, and hears of a cell only while that runs.
+    """
+    get_parent: Any = getattr(getattr(shell, "kernel", None), "get_parent", None)
+    request = {} if get_parent is None else get_parent("shell")
+    return bool(request.get("content", {}).get("allow_stdin", True))
+
+
+def shows_widgets(shell: InteractiveShell) -> bool:
+    """Whether a widget may be seen where the running cell is shown, or later."""
+    return in_voila() or is_attended(shell)
 
 
 def cancel_hint(shell: InteractiveShell, *, sync: bool, busy: bool) -> str:

@@ -82,6 +82,25 @@ class Reading:
     topology: Topology | None
     line: MagicLine
 
+    def readable(self, names: Sequence[str], reader: str) -> list[str]:
+        """Those of all branches that one of them can read without a circle.
+
+        Args:
+            names: The names of all, in their order.
+            reader: The one.
+        """
+        below, count = {reader}, 0
+        while len(below) > count:
+            count = len(below)
+            reads = zip(names, self.reads, strict=True)
+            below |= {name for name, read in reads if below.intersection(read)}
+        return [name for name in names if name not in below]
+
+    def unread(self, names: Iterable[str]) -> list[str]:
+        """Those of all branches that no other reads."""
+        read = set(itertools.chain(*self.reads))
+        return [name for name in names if name not in read]
+
     def cell(self, nodes: Iterable[Node]) -> Cell:
         """The whole with its nodes, as the parser would say it of a cell."""
         return Cell(self.line, "sections", None, tuple(node.draft for node in nodes), _MAGIC)

@@ -198,7 +198,7 @@ class _Exhibit:
         self._shell = shell
         self._context = context
         hint = shell and cancel_hint(shell, sync=blocking.holds_loop(), busy=True)
-        self._board = board_for(run, shell, cancel_hint=hint or "")
+        self._board = board_for(run, shell, cancel_hint=hint or "", outlives_cell=True)
         self._cell = shell and shell.execution_count
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -26,7 +26,9 @@ from nbflow.views.timeline import (
 
 _ROW = "display:flex;align-items:center;gap:10px;line-height:18px;min-height:18px"
 _LABEL = "flex:0 0 22%;max-width:150px;overflow:hidden;text-overflow:ellipsis;white-space:nowrap"
-_TRACK = "flex:1 1 0;min-width:0;display:flex;align-items:center;height:8px"
+_TRACK = (
+    "flex:1 1 0;min-width:0;display:flex;align-items:center;height:8px;forced-color-adjust:none"
+)
 _BAR = "flex:none;box-sizing:border-box;height:8px;min-width:2px;border-radius:2px"
 _INSIDE = "margin-left:1.2em"
 

@@ -77,7 +77,7 @@ class GroupView:
     more: int
     """How many members aren't in `items`."""
     answers: tuple[AnswerView, ...]
-    """Of a vote that has ended, the winner first."""
+    """Of a vote, the winner first; while it goes on, as far as there are any."""
     more_answers: int
     agreement: float | None
     dissenters: tuple[int, ...]
@@ -88,6 +88,8 @@ class GroupView:
     """Of a best of n that has ended, by the label of the sample."""
     winner: str | None
     """The label of the best."""
+    is_open: bool = False
+    """Whether there may be more answers."""
 
     @property
     def remark(self) -> str:
@@ -103,7 +105,8 @@ class GroupView:
             parts.append(f"{counted(self.saved, 'call')} saved")
         if self.winner is not None and self.winner in self.scores:
             parts.append(f"winner {self.winner}, score {self.scores[self.winner]:g}")
-        return " · ".join(parts)
+        said = " · ".join(parts)
+        return f"so far {said}" if said and self.is_open else said
 
 
 def group_view(record: RunRecord, group: GroupRecord, census: Census, now: float) -> GroupView:
@@ -117,7 +120,7 @@ def group_view(record: RunRecord, group: GroupRecord, census: Census, now: float
     """
     members = census.of(group.id)
     listed = _listed(group, members)
-    outcome = group.outcome
+    outcome = group.outcome or _so_far(record, group)
     tally = outcome.get("tally", ())
     scores = outcome.get("scores") or {}
     return GroupView(
@@ -135,7 +138,23 @@ def group_view(record: RunRecord, group: GroupRecord, census: Census, now: float
         saved=outcome.get("saved", 0),
         scores={clean_name(str(of)): float(score) for of, score in scores.items()},
         winner=clean_name(outcome["winner"]) if "winner" in outcome else None,
+        is_open=not group.state.is_final,
     )
+
+
+def _so_far(record: RunRecord, group: GroupRecord) -> Mapping[str, Any]:
+    """What a vote that goes on has come to, as its outcome will say it."""
+    ranked = sorted(map(sorted, group.votes.values()), key=lambda own: (-len(own), own[0]))
+    if not ranked:
+        return {}
+    return {
+        "tally": [
+            {"answer": record.tasks[f"{group.id}[{own[0]}]"].text, "votes": len(own)}
+            for own in ranked
+        ],
+        "agreement": len(ranked[0]) / sum(map(len, ranked)),
+        "dissenters": sorted(number for own in ranked[1:] for number in own),
+    }
 
 
 def progress_text(group: GroupRecord, members: Members) -> str:

@@ -1,13 +1,13 @@
 """The tasks of one node as a table of which a window is shown: filtered, searched and sorted.
 
-For a board that can ask for more: a saved one lists only some. Knows the record; knows nothing of
-HTML. Texts in it are clean.
+And the order of very many nodes. For a board that can ask for more: a saved one lists only some.
+Knows the record; knows nothing of HTML. Texts in it are clean.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,6 @@ from nbflow.views.words import GLYPHS, clean, first_line
 
 ROWS_MOST = 200
 """Rows that are given at once."""
-SORTS = ("order", "time", "length")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Query:
         return cls(
             state if state in State.__members__.values() else "",
             str(said.get("search", ""))[:500],
-            sort if sort in SORTS else "order",
+            sort if sort in _KEYS else "order",
             max(0, start) if isinstance(start, int) else 0,
             min(max(1, count), ROWS_MOST) if isinstance(count, int) else 50,
         )
@@ -69,11 +68,8 @@ def items(record: RunRecord, node: str, query: Query) -> dict[str, Any]:
     lives = [] if group is None else [member_of(record, member) for member in group.members]
     counts = Counter(str(life.state) for life in lives)
     found = [life for life in lives if _is_wanted(life, query)]
-    match query.sort:
-        case "time":
-            found.sort(key=lambda life: -(life.elapsed(record.now) or 0.0))
-        case "length":
-            found.sort(key=lambda life: -len(life.text))
+    if query.sort in _KEYS:
+        found.sort(key=lambda life: -_KEYS[query.sort](record, life))
     rows = found[query.start : query.start + query.count]
     return {
         "total": len(found),
@@ -107,6 +103,40 @@ def _row(life: TaskRecord | GroupRecord, group: GroupRecord, now: float) -> dict
         "seconds": life.elapsed(now),
         "characters": len(life.text),
     }
+
+
+def branch_order(record: RunRecord, sort: str) -> list[int]:
+    """The numbers of a run's nodes, from 0 as they were declared, the longest ones first.
+
+    Args:
+        record: What happened so far.
+        sort: By `time` or by `length`; whatever else leaves them in their order.
+
+    Example:
+        >>> from nbflow.core.record import NodeInfo
+        >>> nodes = {name: NodeInfo(name, "prompt", (), "", "") for name in "ab"}
+        >>> tasks = {"b": TaskRecord("b", "b", State.DONE, chunks=["Ha."])}
+        >>> branch_order(RunRecord(nodes=nodes, tasks=tasks), "length")
+        [1, 0]
+    """
+    lives = [record.life(name) or TaskRecord(name, name) for name in record.nodes]
+    key = _KEYS.get(sort)
+    sizes = [0.0 if key is None else key(record, life) for life in lives]
+    return sorted(range(len(sizes)), key=lambda number: -sizes[number])
+
+
+def _length(record: RunRecord, life: TaskRecord | GroupRecord) -> int:
+    """The characters of a text; of a group that has none, those of its tasks'."""
+    if isinstance(life, GroupRecord) and not life.text:
+        return sum(_length(record, member_of(record, member)) for member in life.members)
+    return len(life.text)
+
+
+_KEYS: Mapping[str, Callable[[RunRecord, TaskRecord | GroupRecord], float]] = {
+    "time": lambda record, life: life.elapsed(record.now) or 0.0,
+    "length": _length,
+}
+"""By what can be sorted."""
 
 
 TEXT_MOST = 2_000_000

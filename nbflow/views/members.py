@@ -1,8 +1,8 @@
 """The many tasks of a node inside its pane, as HTML blocks.
 
 A vote is its tally in bars, a best of n its scores, several models their texts side by side, and
-anything else, as well as what still goes on, a list of its tasks. Bars are `<div>`s with inline
-styles, so they also stand in an untrusted notebook.
+anything else, as well as what still goes on, a list of its tasks; a vote that goes on is both. Bars
+are `<div>`s with inline styles, so they also stand in an untrusted notebook.
 """
 
 from __future__ import annotations
@@ -33,14 +33,18 @@ _INSIDE = "margin:0 0 .5em .45em;padding-left:1.1em;border-left:1px solid rgba(1
 _OPENS = f"flex:none;margin-left:auto;{FADED}"
 _VALUE = "flex:none;min-width:2.5em;text-align:right;font-variant-numeric:tabular-nums"
 _ANSWER = "flex:0 0 40%;overflow:hidden;text-overflow:ellipsis"
-_TRACK = "flex:1 1 4em;min-width:3em;height:.65em;align-self:center;border-radius:3px"
+_TRACK = (
+    "flex:1 1 4em;min-width:3em;height:.65em;align-self:center;border-radius:3px;"
+    "forced-color-adjust:none"  # bars are colours; a reader with colours of their own needs them
+)
 _COLUMNS = "display:grid;gap:.4em 1.2em;grid-template-columns:repeat(auto-fit,minmax(180px,1fr))"
 
 
 def group_blocks(group: GroupView) -> list[str]:
     """What stands in a pane below the node's result."""
-    if group.answers:
-        return [muted(group.remark), *_tally(group)]
+    tally = [muted(group.remark), *_tally(group)] if group.answers else []
+    if tally and not group.is_open:
+        return tally
     if group.scores:
         return [muted(group.remark), *_scores(group)]
     room = _Room()
@@ -49,7 +53,7 @@ def group_blocks(group: GroupView) -> list[str]:
         found = [f'<div style="{_COLUMNS}">{cells}</div>'] if cells else []
     else:
         digits = max((len(item.label) for item in group.items), default=1)
-        found = [_item(item, digits, room) for item in group.items]
+        found = [*tally, *(_item(item, digits, room) for item in group.items)]
     if group.more:
         found.append(muted(f"… {group.more:,} more"))
     return found

@@ -68,9 +68,14 @@ def group_lines(group: GroupView) -> list[str]:
         lines = [f"{answer.votes} × {answer.answer}" for answer in group.answers]
         if group.more_answers:
             lines.append(f"… {counted(group.more_answers, 'more answer')}")
-        return [group.remark, *lines]
+        lines = [group.remark, *lines]
+        return [*lines, *_items(group)] if group.is_open else lines
     if group.scores:
         return [group.remark, *(f"{score:g}  {of}" for of, score in group.scores.items())]
+    return _items(group)
+
+
+def _items(group: GroupView) -> list[str]:
     lines = [line for item in group.items for line in _item_lines(item)]
     return [*lines, f"… {group.more:,} more"] if group.more else lines
 

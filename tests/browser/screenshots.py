@@ -6,6 +6,7 @@ pictures show the board and not what a tiny model happens to say.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,7 +19,7 @@ from .page import NotebookPage
 from .servers import FrontEnd, JupyterServer
 
 IMAGES = Path(__file__).parents[2] / "notebooks" / "images"
-WIDTH, HEIGHT = 1040, 1200
+WIDTH, BUILDER_WIDTH, HEIGHT = 1040, 1240, 1200
 
 SETUP = """\
 %load_ext nbflow
@@ -53,6 +54,24 @@ Write a poem about {topic}
 And now for something shorter: {joke}
 """
 
+BUILDER = '''\
+import nbflow
+from nbflow.models import set_default_model
+
+set_default_model(scripted)
+nbflow.Builder("""%%fanout topic=cats
+[joke]
+Write a joke about {topic}
+
+[poem] temperature=0.8
+Write a poem about {topic}
+
+[combined] template
+{poem}
+
+And now for something shorter: {joke}""")
+'''
+
 
 def main() -> int:
     """Make every picture; returns the exit code."""
@@ -63,6 +82,7 @@ def main() -> int:
         try:
             for theme in ("Light", "Dark"):
                 print(*_pictures(browser, server, theme), sep="\n")
+                print(_builder(browser, server, theme))
         finally:
             server.stop()
             browser.close()
@@ -90,6 +110,24 @@ def _pictures(
         made.append(_picture(notebook, IMAGES / "fanout-done.png"))
     context.close()
     return made
+
+
+def _builder(browser: Browser, server: JupyterServer, theme: Literal["Light", "Dark"]) -> Path:
+    """The builder with the flow of the cell, and below it the board of its run."""
+    size = {"width": BUILDER_WIDTH, "height": 2 * HEIGHT}  # all of it is to be seen
+    context = browser.new_context(viewport=size, device_scale_factor=2)
+    notebook = NotebookPage(context.new_page(), server)
+    notebook.open_new(f"builder-{theme.lower()}.ipynb", SETUP, BUILDER)
+    notebook.use_theme(theme)
+    notebook.run_to_end(0, 1)
+    notebook.make_cells_wide(BUILDER_WIDTH - 40)
+    notebook.run_to_end(1, 2)
+    notebook.output(1).get_by_role("button", name=re.compile("Run$")).click()
+    notebook.wait_pane(1, "poem", "moon")
+    path = IMAGES / f"builder-{theme.lower()}.png"
+    notebook.output(1).locator(".nbflow-builder").screenshot(path=path)
+    context.close()
+    return path
 
 
 def _picture(notebook: NotebookPage, path: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from .page import NotebookPage
@@ -149,3 +150,27 @@ def test_of_three_hundred_branches_that_stream_those_in_sight_can_be_read_and_he
     notebook.interrupt()
     notebook.wait_prompt(1, "[2]", seconds=20)
     expect(notebook.board(1)).to_contain_text("… 240 more")
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_board_that_was_opened_again_leaves_a_picture_of_what_it_showed_last(
+    notebook: NotebookPage, trusted: bool
+) -> None:
+    """A person mends a prompt on the board, saves, and sends the notebook to somebody else."""
+    notebook.open_new("sent.ipynb", MODELS, FLOW, "run.board()")
+    notebook.run_first(3)
+    board = notebook.board(2)
+    board.get_by_role("button", name="Edit joke").click()
+    board.get_by_label("Text of joke").fill("A riddle about {topic}")
+    board.get_by_label("Text of joke").press("Control+Enter")
+    notebook.wait_pane(2, "both", "Both: A riddle about cats A poem about cats")
+    notebook.wait_state(2, "done")
+    model = "window.jupyterapp.shell.currentWidget.context.model.toJSON()"
+    notebook.page.wait_for_function(f"() => JSON.stringify({model}).includes('Both: A riddle')")
+    expect(board).to_have_count(1)
+    notebook.save()
+    notebook.reopen_without_kernel(trusted=trusted)
+    expect(notebook.board(2)).to_contain_text("Both: A riddle about cats")
+    expect(notebook.board(2).get_by_role("img")).to_be_visible()
+    for text in ("Loading widget", "Error displaying widget"):
+        expect(notebook.output(2).get_by_text(text)).to_be_hidden()

@@ -48,7 +48,7 @@ def press(builder: Locator, name: str) -> None:
 
 
 def text_of(builder: Locator, branch: str) -> Locator:
-    return builder.get_by_role("combobox", name=f"Text of {branch}", exact=True)
+    return builder.get_by_role("textbox", name=f"Text of {branch}", exact=True)
 
 
 def add(builder: Locator, number: int, text: str, button: str = "Add branch") -> Locator:
@@ -68,7 +68,7 @@ def build_cats(builder: Locator) -> None:
     builder.get_by_label("topic", exact=True).fill("cats")
     add(builder, 3, "Here are {jo")
     builder.page.keyboard.press("Enter")
-    builder.page.keyboard.type(" and ")
+    builder.page.keyboard.type(" and")
     card = builder.locator(".nbflow-card").nth(2)
     card.get_by_role("button", name="Insert {poem}").click()
     card.get_by_label("Name").fill("both")
@@ -101,6 +101,74 @@ def test_the_cats_flow_is_built_run_and_put_into_a_cell(notebook, builder):
     notebook.run_to_end(4, 4)
     expect(notebook.output(4)).to_contain_text("Here are Write a joke about cats")
     assert notebook.alerts == []
+
+
+def test_whoever_types_on_without_waiting_loses_nothing(notebook, builder):
+    """They press a button and type at once: no key is lost, and no space presses it again."""
+    press(builder, "Add the first branch")
+    builder.page.keyboard.type("Write a joke about {topic}")
+    press(builder, "Call it “joke”")
+    expect(text_of(builder, "joke")).to_be_focused()
+    press(builder, "Add branch")
+    builder.page.keyboard.type("Write a short poem about {topic}")
+    expect(text_of(builder, "branch_2")).to_have_value("Write a short poem about {topic}")
+    press(builder, "Call it “poem”")
+    press(builder, "Combine the answers")
+    expect(text_of(builder, "combined")).to_be_focused()
+    expect(text_of(builder, "combined")).to_have_value("{joke}\n\n{poem}")
+    press(builder, "Run")
+    expect(builder).to_contain_text("One field needs a look: the value of topic.")
+    expect(builder.get_by_label("topic", exact=True)).to_be_focused()
+    builder.page.keyboard.type("cats")
+    press(builder, "Run")
+    board = builder.locator(".nbflow-board")
+    expect(board).to_have_attribute("data-state", "done", timeout=15_000)
+    expect(board).to_be_in_viewport()
+    expect(builder.locator(".nbflow-card")).to_have_count(3)
+
+
+def test_a_button_that_is_pressed_twice_does_it_once_or_says_why(notebook, builder):
+    press(builder, "Start from an example")
+    builder.get_by_label("topic", exact=True).fill("cats")
+    for name in ("Run", "To cell", "From cell"):
+        builder.get_by_role("button", name=re.compile(f"{name}$")).dblclick()
+    expect(builder.locator(".nbflow-board")).to_have_count(1)
+    expect(builder.locator(".nbflow-board")).to_have_attribute("data-state", "done", timeout=15_000)
+    press(builder, "Load")
+    expect(builder).to_contain_text("a cell to load begins with %%fanout")
+    press(builder, "Delete joke")
+    expect(builder).not_to_contain_text("a cell to load begins with %%fanout")
+    builder.get_by_role("button", name="Delete story").dblclick()
+    expect(builder.locator(".nbflow-card")).to_have_count(2)
+    builder.get_by_role("button", name=re.compile("Undo$")).dblclick()
+    expect(builder.locator(".nbflow-card")).to_have_count(4)
+    assert not [said for said in notebook.console if "widget" in said]
+
+
+def test_what_is_changed_while_a_run_goes_on_is_for_the_next_one(notebook, builder):
+    add(builder, 1, "Go on", "Add the first branch")
+    press(builder, "Options of the run")
+    builder.get_by_label("Model").last.fill("endless")
+    press(builder, "Run")
+    board = builder.locator(".nbflow-board")
+    expect(board.locator(".nbflow-pane-text")).to_contain_text("more", timeout=15_000)
+    press(builder, "Delete branch_1")
+    expect(builder.locator(".nbflow-empty")).to_be_visible()
+    board.get_by_role("button", name="Cancel run").click()
+    expect(board).to_have_attribute("data-state", "cancelled", timeout=15_000)
+    expect(builder.get_by_role("button", name=re.compile("Run$"))).to_be_disabled()
+    press(builder, "Undo")
+    expect(builder.get_by_role("button", name=re.compile("Run$"))).to_be_enabled()
+
+
+def test_the_cell_is_put_below_where_the_page_offers_it(notebook, builder):
+    add(builder, 1, "Yes or no?", "Add the first branch")
+    press(builder, "To cell")
+    press(builder, "Put it into a new cell")
+    below = notebook.cell(2).locator(".cm-content")
+    expect(below).to_contain_text("[branch_1]")
+    press(builder, "Close")
+    expect(builder.get_by_role("textbox", name="The %%fanout cell")).to_be_hidden()
 
 
 def test_a_cell_is_loaded_and_undone(notebook, builder):
@@ -147,6 +215,7 @@ def test_the_number_of_votes_is_typed_anew_where_it_stands(notebook, builder):
 
 def test_a_run_is_cancelled_from_its_board(notebook, builder):
     add(builder, 1, "Go on", "Add the first branch")
+    press(builder.locator(".nbflow-card"), "Options")
     builder.get_by_label("Model").first.fill("endless")
     press(builder, "Run")
     board = builder.locator(".nbflow-board")

@@ -15,7 +15,7 @@ const RUN = {
 function pane(id, more = {}) {
   return {
     id, branch: `branch ${id}`, state: "running", glyph: "●", detail: "", join: false, started: 0.5,
-    elapsed: null, blocks: ["a", "b"], can: "", items: 0, wide: false, cut: false, ...more,
+    elapsed: null, blocks: ["a", "b"], can: "", stays: "", items: 0, wide: false, cut: false, ...more,
   };
 }
 

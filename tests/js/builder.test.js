@@ -42,6 +42,15 @@ test("a name takes the place of what was typed of it, and of a selection", () =>
   assert.deepEqual(builder.withName("About cats", 6, 10, "topic"), { text: "About {topic}", caret: 13 });
 });
 
+test("a name that a button puts in stands apart from what is before it", () => {
+  const put = (text, start = text.length, end = start) => builder.withNameApart(text, start, end, "joke");
+  assert.deepEqual(put("{story}"), { text: "{story}\n\n{joke}", caret: 15 });
+  assert.deepEqual(put("Here:"), { text: "Here: {joke}", caret: 12 });
+  for (const before of ["", "Here ", "(", "Line\n"]) assert.equal(put(before).text, `${before}{joke}`);
+  assert.deepEqual(put("Here {jo", 8), { text: "Here {joke}", caret: 11 });
+  assert.deepEqual(put("a b c", 2, 3), { text: "a {joke} c", caret: 8 });
+});
+
 test("a new line of code begins below the one above, or deeper after a colon", () => {
   assert.equal(builder.indentation("def a():", 8), "    ");
   assert.equal(builder.indentation("def a():\n    b", 14), "    ");

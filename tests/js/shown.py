@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,17 @@ START = """async ([source, state, views]) => {
 class Shown:
     """A story on a board in a page."""
 
-    def __init__(self, page: Page, story: Story, *, views: int = 1, hint: str = "") -> None:
+    def __init__(
+        self,
+        page: Page,
+        story: Story,
+        *,
+        views: int = 1,
+        hint: str = "",
+        stays: Callable[[str], str] = lambda _name: "",
+    ) -> None:
         self.page = page
-        self.changes = Changes(story.record, time.perf_counter, lambda _name: "re")
+        self.changes = Changes(story.record, time.perf_counter, lambda _name: "re", stays)
         self.answered = 0
         self.story = story
         self.problems: list[str] = []

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from nbflow.core.events import Kind
 from nbflow.views import html
 from nbflow.views.layout import graphviz_executable
 from tests.js.shown import Shown
@@ -154,6 +155,37 @@ def test_high_contrast_keeps_the_bars_and_the_signs(browser, story):
     bar = page.locator(".nbflow-span-done").first
     colour = "(node) => getComputedStyle(node).backgroundColor"
     assert bar.evaluate(colour) != page.locator(".nbflow-board").evaluate(colour)
+    page.close()
+
+
+def voting(answers: dict[str, int]) -> Story:
+    """A vote that goes on, after these answers; beside each the first sample that said the same."""
+    story = Story({"verdict": ()})
+    del story.record.tasks["verdict"]
+    story.say(Kind.QUEUED, "verdict", group="vote", label="vote of 9", size=9)
+    story.say(Kind.STARTED, "verdict", size=9)
+    for number, (text, agrees) in enumerate(answers.items()):
+        for kind, data in (
+            (Kind.QUEUED, {"of": "verdict"}),
+            (Kind.STARTED, {}),
+            (Kind.DONE, {"text": text, "agrees": agrees}),
+        ):
+            event = story.say(Kind.USAGE)._replace(kind=kind, node="verdict", data=data)
+            story.record.apply(event._replace(task=f"verdict[{number}]"))
+    return story
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_high_contrast_keeps_the_icons_of_buttons_and_the_bars_of_a_vote(browser, scheme):
+    page = browser.new_page(forced_colors="active", color_scheme=scheme)
+    shown = Shown(page, voting({"yes": 0, "Yes.": 0, "no": 2}))
+    colour = "(node) => getComputedStyle(node).backgroundColor"
+    button = page.get_by_role("button", name="Expand verdict")
+    assert button.locator(".nbflow-icon").evaluate(colour) != button.evaluate(colour)
+    bars = shown.pane("verdict").locator(".nbflow-bar > span:nth-child(2)")
+    expect(bars).to_have_count(2)
+    look = "(node) => getComputedStyle(node).backgroundImage"
+    assert "linear-gradient" in bars.first.evaluate(look)
     page.close()
 
 

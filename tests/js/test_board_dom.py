@@ -77,6 +77,15 @@ def test_where_buttons_cannot_work_they_are_off_and_it_is_said_why(page, story):
     expect(page.locator(".nbflow-hint")).to_have_text("use the stop button")
 
 
+def test_a_branch_that_cannot_be_cancelled_alone_has_a_button_that_says_why(page, story):
+    Shown(page, story, stays=lambda name: "cancel the run" if name == "joke" else "")
+    cancel = page.get_by_role("button", name="Cancel joke")
+    expect(cancel).to_be_disabled()
+    expect(cancel).to_have_attribute("title", "cancel the run")
+    expect(page.get_by_role("button", name="Cancel poem")).to_be_enabled()
+    expect(page.get_by_role("button", name="Cancel run")).to_be_enabled()
+
+
 def test_two_views_of_one_run_show_the_same(page, story):
     shown = Shown(page, story, views=2)
     shown.tell(story.chunk("joke", " it jump?"))
@@ -159,6 +168,24 @@ def test_of_three_hundred_panes_those_in_sight_are_there_and_the_others_can_be_f
     page.get_by_label("Search branches").fill("b299")
     expect(page.get_by_role("button", name="Cancel b299")).to_be_visible()
     expect(page.locator(".nbflow-pane")).to_have_count(1)
+
+
+def test_very_many_panes_are_sorted_as_the_kernel_says_and_again_when_the_run_has_ended(page):
+    story = Story({f"b{number}": () for number in range(300)})
+    shown = Shown(page, story)
+    first = page.locator(".nbflow-panes > .nbflow-pane").first
+    page.get_by_label("Sort branches").select_option("length")
+    (asked,) = shown.answer({"numbers": [299, 7]})
+    assert (asked["type"], asked["sort"]) == ("order", "length")
+    expect(first).to_have_attribute("data-branch", "b299")
+    shown.tell(story.start("b5"))  # nothing moves while somebody reads
+    shown.tell(story.done("b5", "Ha."), story.end("cancelled"))
+    (asked,) = shown.answer({"numbers": [5]})
+    assert asked["sort"] == "length"
+    expect(first).to_have_attribute("data-branch", "b5")
+    page.get_by_label("Sort branches").select_option("order")
+    expect(first).to_have_attribute("data-branch", "b0")
+    assert shown.asked(0) == []
 
 
 def ended(story: Story) -> Story:
@@ -345,6 +372,22 @@ def test_what_somebody_selected_in_a_grid_stays_there_when_it_scrolls_away(page)
     expect(shown.pane("b3")).to_have_count(0)
     shown.tell(story.chunk("b1", " and more"))
     assert page.evaluate("getSelection().toString()").strip() == "text of 1"
+
+
+def test_how_far_somebody_scrolled_a_pane_stays_when_it_scrolls_away_and_comes_back(page):
+    story = Story({f"b{number}": () for number in range(300)})
+    for number in range(300):
+        story.start(f"b{number}")
+        story.chunk(f"b{number}", "a line\n\n" * 20)
+    shown = Shown(page, story)
+    scrolled = "(node) => node.scrollTop"
+    shown.text("b1").evaluate("(node) => { node.scrollTop = 20; }")
+    followed = shown.text("b2").evaluate(scrolled)
+    for top, away in ((5000, True), (0, False)):
+        page.locator(".nbflow-many").evaluate("(grid, top) => { grid.scrollTop = top; }", top)
+        expect(shown.pane("b1")).to_have_count(0 if away else 1)
+    assert shown.text("b1").evaluate(scrolled) == 20
+    assert shown.text("b2").evaluate(scrolled) == followed > 20
 
 
 def test_the_tasks_of_a_node_are_a_table_that_is_asked_for_as_it_scrolls(page):

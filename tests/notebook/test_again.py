@@ -11,11 +11,13 @@ from traitlets.config import Config
 
 from nbflow import Flow, Run, ask, each
 from nbflow.core.states import RunState, State
-from nbflow.errors import FlowError, NbflowError
+from nbflow.core.topology import Node
+from nbflow.errors import FlowError, NbflowError, RunCancelled
 from nbflow.notebook import board as board_module
 from nbflow.notebook.again import edited, offers, source_of
 from nbflow.notebook.asked import Asked
 from nbflow.notebook.board import Board
+from nbflow.notebook.followed import FollowedRun, elsewhere
 from nbflow.writing.cell import parse
 from tests.notebook.test_board import Widget, output, until, widgets  # noqa: F401 - fixtures
 
@@ -287,3 +289,67 @@ async def test_a_model_is_asked_again_only_by_the_branch_that_is_retried():
     prompts.clear()
     await run.again("joke").start()
     assert prompts == ["A joke"]
+
+
+async def test_a_run_that_others_do_says_why_no_branch_of_it_is_cancelled_alone(
+    output,  # noqa: F811
+    widgets,  # noqa: F811
+):
+    going = asyncio.Event()
+
+    async def work(run: FollowedRun) -> None:
+        run.begun(Node("tell", elsewhere))
+        going.set()
+        await asyncio.Event().wait()
+
+    nodes = [Node("tell", elsewhere), Node("write", elsewhere)]
+    run = FollowedRun("cats", nodes, work, "LangGraph").start()
+    await going.wait()
+    Board(run).show()
+    tell, write = (pane["stays"] for pane in widgets[0].whole()["panes"])
+    assert tell == "LangGraph runs 'tell' and can't cancel one branch alone; cancel the run."
+    assert write == "no code has called it yet, so there is nothing to cancel but the run."
+    run.cancel()
+    with pytest.raises(RunCancelled):
+        await run
+    assert [pane["stays"] for pane in widgets[0].whole()["panes"]] == ["", ""]
+
+
+async def test_a_branch_of_ones_own_can_be_cancelled_alone_before_and_while_it_runs(
+    output,  # noqa: F811
+    widgets,  # noqa: F811
+):
+    waiting = asyncio.Event()
+
+    async def slow() -> str:
+        await waiting.wait()
+        return "late"
+
+    async def after(slow: str) -> str:
+        return slow
+
+    run = Flow(slow, after).start()
+    Board(run).show()
+    assert [pane["stays"] for pane in widgets[0].whole()["panes"]] == ["", ""]
+    waiting.set()
+    await run
+
+
+async def test_very_many_branches_are_sorted_by_what_they_said_and_how_long_it_took():
+    @each(n="ns")
+    def page(n: int) -> str:
+        return "a long page " * n
+
+    flow = Flow(
+        ask("short", name="a", template=True), ask("a bit longer", name="b", template=True), page
+    )
+    run = await finished(flow, ns=[1, 2])
+    assert ask_run(run, type="order", sort="length") == {"numbers": [2, 1, 0]}
+    assert ask_run(run, type="order", sort="size") == {"numbers": [0, 1, 2]}
+    (_, slowest), *_ = sorted(
+        (
+            (-(run.record.life(name).elapsed(0.0) or 0.0), n)
+            for n, name in enumerate(run.record.nodes)
+        )
+    )
+    assert ask_run(run, type="order", sort="time")["numbers"][0] == slowest

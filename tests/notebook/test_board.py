@@ -15,6 +15,7 @@ from nbflow.core.states import RunState
 from nbflow.core.topology import Node, Topology
 from nbflow.errors import NbflowError
 from nbflow.notebook import board as board_module
+from nbflow.notebook import plain_board
 from nbflow.notebook import widget as widget_module
 from nbflow.notebook.board import Board, HtmlBoard, NoBoard, TextBoard, board_for
 from tests.views.hostile import dangers
@@ -58,7 +59,7 @@ def output(monkeypatch: pytest.MonkeyPatch) -> Output:
         output.states.append(dict(content))
         return output
 
-    monkeypatch.setattr(board_module, "_displayed", displayed)
+    monkeypatch.setattr(plain_board, "displayed", displayed)
     return output
 
 

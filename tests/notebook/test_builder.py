@@ -12,10 +12,12 @@ import pytest
 
 import nbflow
 from nbflow import Flow, ask
-from nbflow.notebook.builder_card import BranchCard, RunCard
+from nbflow.notebook.builder_card import BranchCard
 from nbflow.notebook.builder_drawing import Drawing
 from nbflow.notebook.builder_fields import Field, PromptEditor
 from nbflow.notebook.builder_model import EXAMPLE, BuilderModel
+from nbflow.notebook.builder_options import OPTIONS, OptionFold, RunCard
+from nbflow.writing.header import OPTION_WORDS
 from tests.notebook.kernel import Kernel
 
 
@@ -37,6 +39,13 @@ def control(root: Any, label: str) -> Any:
 
 def press(root: Any, label: str) -> None:
     control(root, label).click()
+
+
+def options(root: Any) -> Any:
+    """The options of a card, opened, as a person would first do."""
+    fold = next(one for one in inside(root) if isinstance(one, OptionFold))
+    fold.unfold()
+    return fold
 
 
 def card(builder: Any, name: str) -> Any:
@@ -89,7 +98,7 @@ def test_every_kind_has_its_fields(builder):
 
 def test_a_mistake_stands_at_its_field_escaped(builder):
     joke = card(builder, "joke")
-    control(joke, "Retries").value = "<b>x</b>"
+    control(options(joke), "Retries").value = "<b>x</b>"
     assert error(joke, "Retries").startswith("retries takes a whole number")
     assert "<b>" not in error(joke, "Retries")
     story = editor(card(builder, "story"))
@@ -119,6 +128,39 @@ def test_a_new_branch_is_not_blamed_for_being_empty_until_it_is_run(builder):
     assert text.error == ""
     press(builder, "To cell")
     assert text.error.startswith("the prompt of 'branch_5' is empty")
+
+
+def test_an_input_is_not_asked_for_its_value_until_it_is_run(builder):
+    editor(card(builder, "joke")).value = "A pun about {topic} and {tone}"
+    builder._draw_now()
+    assert error(builder, "tone") == ""
+    builder._point_at(builder.model.read().problems)
+    assert error(builder, "tone").startswith("it needs a value: unknown name &#x27;tone&#x27;")
+    control(builder, "tone").value = "dry"
+    builder._draw_now()
+    assert error(builder, "tone") == ""
+
+
+def test_the_answers_are_put_together_by_one_button(builder):
+    press(builder, "Delete combined")
+    press(builder, "Combine the answers")
+    made = builder.model.branch("combined")
+    assert (made.shape, made.text) == ("template", "{joke}\n\n{story}\n\n{poem}")
+    assert control(builder, "Combine the answers").layout.display == "none"
+
+
+def test_a_text_is_offered_no_name_that_would_close_a_circle(builder):
+    assert editor(card(builder, "joke")).names == ["topic", "story", "poem"]
+    assert editor(card(builder, "combined")).names == ["topic", "joke", "story", "poem"]
+
+
+def test_a_card_has_every_option_of_a_header_and_says_those_that_are_set(builder):
+    assert {*OPTIONS} == {*OPTION_WORDS} - {"template"}
+    builder.model.set_option("joke", "retries", "2")
+    fold = next(one for one in inside(card(builder, "joke")) if isinstance(one, OptionFold))
+    assert fold.children[0].description == "Options: retries 2"
+    assert not fold.is_open
+    assert control(options(card(builder, "joke")), "Retries").value == "2"
 
 
 def test_a_name_is_suggested_while_a_branch_has_none(builder):
@@ -227,12 +269,44 @@ def test_only_variables_of_the_notebook_are_filled_into_a_cell_that_is_loaded(ke
 def test_where_no_widget_is_shown_the_next_cell_leaves_its_graph_and_its_cell(kernel: Kernel):
     kernel.run("%nbflow flow --clear")
     kernel.run("%%branch joke\nA <joke> about {topic}")
-    shown = kernel.run("%nbflow builder").outputs[0]
-    assert "application/vnd.jupyter.widget-view+json" in shown
+    shown, live = kernel.run("%nbflow builder").outputs
+    assert "application/vnd.jupyter.widget-view+json" in live
     kernel.run("1")
     assert {*shown} == {"text/plain", "text/html"}
+    assert "[joke]" in shown["text/plain"]
     assert "[joke]\nA &lt;joke&gt; about {topic}" in shown["text/html"]
     assert "data:image/svg+xml" in shown["text/html"]
+
+
+def test_what_is_saved_holds_the_last_run_and_no_key(kernel: Kernel):
+    kernel.run("import nbflow, asyncio\nasync def parrot(prompt): yield 'Ha!'")
+    cell = "%%fanout topic=cats api_key=k-123 -m parrot\\njoke: {topic} {api_key}"
+    shown = kernel.run(f"b = nbflow.Builder('{cell}')\nb").outputs[0]
+    kernel.run("from tests.notebook.test_builder import inside, press\nb._output.say_ready()")
+    assert "Ha!" not in shown["text/html"]
+    kernel.run(
+        "press(b, 'Run')\nwhile b.last_run is None: await asyncio.sleep(0)\n"
+        "await b.last_run\nawait asyncio.sleep(0)\nb._draw_now()"
+    )
+    assert "Ha!" in shown["text/html"]
+    assert "%%fanout -m parrot topic=cats" in shown["text/html"]
+    assert "k-123" not in "".join(shown.values())
+
+
+def test_both_ways_to_run_run_the_imports_of_a_python_branch(kernel: Kernel):
+    kernel.run("%nbflow flow --clear")
+    kernel.run("import asyncio, nbflow; from nbflow.notebook.branch_cells import current_flow")
+    kernel.run("from tests.notebook.test_builder import press\nmodel = current_flow(get_ipython())")
+    code = "import math as area_math\\ndef area(): return round(area_math.pi, 2)"
+    kernel.run(f"model.add('area', 'python', text='{code}')")
+    assert kernel.run("%nbflow run -o run").error == ""
+    assert kernel.run("run['area']").text == "3.14"
+    kernel.run("del area_math; b = nbflow.Builder(model)")
+    ran = kernel.run(
+        "press(b, 'Run')\nwhile b.last_run is None: await asyncio.sleep(0)\n"
+        "await b.last_run\nb.last_run['area']"
+    )
+    assert ran.text.endswith("3.14")
 
 
 def test_a_run_shows_its_board_and_its_variable(kernel: Kernel):

@@ -197,6 +197,37 @@ async def half_way(fan_out: FanOut) -> tuple[Run, asyncio.Event]:
     return run, release
 
 
+async def test_a_vote_that_goes_on_shows_how_it_stands():
+    run, release = await half_way(Vote(7))
+    shown, printed = words(body(run.record, "verdict")), text(run.record)
+    release.set()
+    await run
+    assert shown.startswith("so far agreement 50 % · dissenter 1 no 1 yes 1 ✓ 0 no ✓ 1 yes ● 2")
+    assert "so far agreement 50 % · dissenter 1\n    1 × no\n    1 × yes\n    ✓ 0 no" in printed
+    assert "so far" not in words(body(run.record, "verdict"))
+
+
+async def test_a_vote_that_goes_on_counts_by_its_own_key():
+    gate, left = asyncio.Event(), iter(["Paris!", "Lyon", "it is PARIS", None])
+
+    async def verdict() -> str:
+        answer = next(left, None)
+        if answer is None:
+            await gate.wait()
+        return answer or "Nice"
+
+    vote = Vote(7, key=lambda answer: answer.casefold().strip("! ").split()[-1])
+    run = Run(Topology([one(verdict, vote)]), {}, _KEEP).start()
+    async for event in run.events():
+        if event.kind is Kind.STARTED and event.task == "verdict[3]":
+            break
+    group = pane(run.record, "verdict").group
+    gate.set()
+    await run
+    assert [(own.answer, own.votes) for own in group.answers] == [("Paris!", 2), ("Lyon", 1)]
+    assert group.dissenters == (1,)
+
+
 @pytest.mark.parametrize("fan_out", [Vote(7), Best(7, len)])
 async def test_while_it_runs_a_pane_says_how_far_it_is_and_what_is_streaming(fan_out):
     run, release = await half_way(fan_out)
