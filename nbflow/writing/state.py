@@ -166,8 +166,8 @@ def outcome_of(node: str, returned: Any, types: Mapping[str, Any]) -> Outcome:
         >>> outcome_of("joke", {"joke": "ha", "other": 1}, {"joke": str}).update
         [('joke', 'ha')]
     """
-    if type(returned) is dict:  # nearly always
-        return Outcome(update_of(node, returned, types), ())
+    if type(returned) is dict and ROOT not in types:  # nearly always
+        return Outcome([(key, returned[key]) for key in returned if key in types], ())
     if isinstance(returned, Command):
         returned = [returned]
     if isinstance(returned, list | tuple) and any(isinstance(r, Command) for r in returned):
