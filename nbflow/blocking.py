@@ -56,22 +56,33 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
         'rested'
     """
     interrupts: list[int] = []
+    results: list[T] = []
+
+    async def keep() -> None:
+        results.append(await _cancellable(coroutine, interrupts))
+
     try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        loop = None
-    try:
-        if loop is not None:
-            return _run_nested(loop, coroutine, interrupts)
-        runner = asyncio.Runner()  # nest-asyncio2 replaces asyncio.run with one that leaks
-        try:
-            return runner.run(_cancellable(coroutine, interrupts))
-        finally:
-            _close(runner)
+        _run(keep())
     except asyncio.CancelledError:
-        if interrupts:
-            raise KeyboardInterrupt from None
-        raise
+        if not interrupts:
+            raise
+    finally:
+        coroutine.close()
+    if interrupts:  # also if the end was quicker than the cancel
+        raise KeyboardInterrupt
+    return results[0]
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - None if there is none
+    if loop is not None:
+        _run_nested(loop, coroutine)
+        return
+    runner = asyncio.Runner()  # nest-asyncio2 replaces asyncio.run with one that leaks
+    try:
+        runner.run(coroutine)  # it formats what its task returns, so that returns nothing
+    finally:
+        _close(runner)
 
 
 def iterate(make: Callable[[], AsyncGenerator[list[T], None]]) -> Iterator[T]:
@@ -196,9 +207,7 @@ def _nothing() -> None:
     """Nothing to take back."""
 
 
-def _run_nested(
-    loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T], interrupts: list[int]
-) -> T:
+def _run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, None]) -> None:
     if hasattr(asyncio, "_nest_patched") and not hasattr(asyncio, "_nest_asyncio2"):
         coroutine.close()
         raise NbflowError(
@@ -213,7 +222,7 @@ def _run_nested(
     asyncio.run = asyncio_run  # it is other people's, and nest-asyncio2's closes no loop
     token = _holds_loop.set(True)
     try:
-        return loop.run_until_complete(_cancellable(coroutine, interrupts))
+        loop.run_until_complete(coroutine)
     finally:
         _holds_loop.reset(token)
 
@@ -228,7 +237,7 @@ def interruptible(cancel: Callable[[], object]) -> Iterator[None]:
     """Have SIGINT cancel something while the context is open; another one does as before.
 
     Several may be open, within and beside each other: each SIGINT cancels the newest that hasn't
-    been cancelled yet.
+    been cancelled yet. One that the loop doesn't get to hear of is repeated until it does.
 
     A coroutine that computes, or sleeps with `time.sleep`, never lets the loop hear of a cancel.
     When the signal falls into a branch's own code it also raises `KeyboardInterrupt` there, which
@@ -264,14 +273,17 @@ class _Interrupts:
         self._wishes: list[_Wish] = []
         self._before: Handler | int = signal.SIG_DFL
         self._watch: _Watch | None = None
+        self._was_pressed = False
+        """Whether anything was cancelled since somebody first wished."""
 
     def add(self, wish: _Wish) -> None:
         """From here on an interrupt cancels that."""
         if not self._wishes:
             self._stop_watching()  # if an interrupt has fallen into `remove`
+            self._was_pressed = False
         self._wishes.append(wish)
         if self._watch is None:
-            self._watch = _Watch(wish.loop)
+            self._watch = _Watch(wish.loop, self._is_wanted)
             start_in_thread(self._watch.watch)
         if not self._is_installed():  # also if somebody else was in between, as with a new cell
             self._before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None: written in C
@@ -290,19 +302,25 @@ class _Interrupts:
         if watch is not None:
             watch.close()
 
+    def _is_wanted(self) -> bool:
+        """Whether a signal comes to those who wish; any thread may ask."""
+        return bool(self._wishes) and self._is_installed()
+
     def _is_installed(self) -> bool:
         return signal.getsignal(signal.SIGINT) == self._on_interrupt
 
     def _on_interrupt(self, number: int, frame: FrameType | None) -> None:
         watch = self._watch
         by_hand = watch is None or not watch.is_pressing()
-        is_first = not any(wish.is_fulfilled for wish in self._wishes)  # also if it is repeated
-        open_ = (wish for wish in reversed(self._wishes) if not wish.is_fulfilled)
-        wish = next(open_, None) if by_hand or is_first else None
+        wish = None
+        if by_hand or not self._was_pressed:  # the first may be heard only when it is repeated
+            open_ = (wish for wish in reversed(self._wishes) if not wish.is_fulfilled)
+            wish = next(open_, None)
         if wish is not None and watch is not None:
-            wish.is_fulfilled = True
+            wish.is_fulfilled = self._was_pressed = True
             wish.cancel()
-            wish.loop.call_soon_threadsafe(wish.loop.call_later, HEARD_SECONDS, watch.rest)
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                wish.loop.call_soon_threadsafe(wish.loop.call_later, HEARD_SECONDS, watch.rest)
         if watch is not None and _is_in_branch(frame):
             watch.rest()
             raise KeyboardInterrupt
@@ -324,7 +342,7 @@ At first only who waits for the run has; meanwhile another branch may begin to k
 
 
 class _Watch:
-    """Sees to it that the first SIGINT is heard: it sends it again until it is.
+    """Sees to it that a SIGINT is heard: it sends it again until it is.
 
     Python runs a signal's handler between two bytecodes. A signal that comes in the moment before
     a branch goes to sleep in C is handled after the sleep; one that comes in the moment before a
@@ -334,10 +352,14 @@ class _Watch:
 
     Args:
         loop: Is woken by every signal, for it may be just about to sleep.
+        is_wanted: Whether anybody still hears what is sent.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_wanted: Callable[[], bool]) -> None:
         self._loop = loop
+        self._is_wanted = is_wanted
+        self._echoes = 0
+        """How many of its own signals it has yet to read."""
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
         self._before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
@@ -370,7 +392,10 @@ class _Watch:
                         os.write(self._before, numbers)
                 with contextlib.suppress(RuntimeError):  # the loop is closed
                     self._loop.call_soon_threadsafe(_nothing)
-                if signal.SIGINT in numbers:
+                pressed = numbers.count(signal.SIGINT)
+                own = min(pressed, self._echoes)
+                self._echoes -= own
+                if pressed > own:
                     self._repeat()
 
     def _repeat(self) -> None:
@@ -379,9 +404,13 @@ class _Watch:
             time.sleep(REPEAT_SECONDS)
             if self._heard > since or not self._closed.acquire(blocking=False):
                 return
-            self._pressing = True
-            _press()
+            if self._is_wanted():
+                self._echoes += 1
+                self._pressing = True
+                _press()
             self._closed.release()
+            if not self._is_wanted():
+                return
 
 
 def _press() -> None:

@@ -109,6 +109,8 @@ class NodeTimeoutError(NbflowError):
         idle_timeout: float | None = None,
         run_timeout: float | None = None,
     ) -> None:
+        if kind not in {"idle", "run"}:
+            raise ValueError(f"kind must be 'idle' or 'run', not {kind!r}")
         timeout = idle_timeout if kind == "idle" else run_timeout
         if timeout is None:
             raise ValueError(f"{kind}_timeout is required when kind={kind!r}")

@@ -111,3 +111,95 @@ def test_a_branch_that_swallows_every_cancel_cannot_hang_a_script():
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
     )
     assert "stubborn failed (TimeoutError" in done.stdout
+
+
+SIGNALS = """
+import asyncio, os, signal, threading, time
+from nbflow import Flow, blocking
+
+def press(after):
+    threading.Timer(after, os.kill, [os.getpid(), signal.SIGINT]).start()
+
+def attempt(call):
+    try:
+        print(call())
+    except BaseException as error:
+        print(type(error).__name__)
+"""
+
+
+def said_by(code: str) -> list[str]:
+    """What a process prints that gets signals: they are a process's own."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALS + textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.stderr == ""
+    return ended.stdout.split()
+
+
+def test_an_interrupt_that_was_heard_is_not_repeated():
+    """The branch doesn't stop when it hears of it: each further one would be heard too."""
+    code = """
+    heard = []
+    async def keeps_the_loop():
+        press(0.05)
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            try:
+                time.sleep(0.01)
+            except KeyboardInterrupt:
+                heard.append(1)
+    attempt(Flow(keeps_the_loop).run)
+    print(len(heard))
+    """
+    assert said_by(code) == ["KeyboardInterrupt", "1"]
+
+
+def test_an_interrupt_cancels_the_newest_of_several_and_another_one_the_next():
+    code = """
+    heard = []
+    async def main():
+        first, second = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
+        def cancels(name, event):
+            return lambda: (heard.append(name), loop.call_soon_threadsafe(event.set))
+        with blocking.interruptible(cancels("outer", first)):
+            with blocking.interruptible(cancels("inner", second)):
+                press(0)
+                await second.wait()
+                await asyncio.sleep(0.6)
+            press(0)
+            await first.wait()
+    asyncio.run(main())
+    print(*heard)
+    """
+    assert said_by(code) == ["inner", "outer"]
+
+
+def test_contexts_that_end_in_another_order_give_back_the_handler_that_was():
+    code = """
+    async def main():
+        one, two = (blocking.interruptible(lambda: None) for _ in range(2))
+        one.__enter__()
+        two.__enter__()
+        one.__exit__(None, None, None)
+        two.__exit__(None, None, None)
+    asyncio.run(main())
+    print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+    print(signal.set_wakeup_fd(-1))
+    """
+    assert said_by(code) == ["True", "-1"]
+
+
+def test_an_interrupt_that_comes_with_the_end_is_not_lost():
+    code = """
+    async def ends():
+        os.kill(os.getpid(), signal.SIGINT)
+        return "ended"
+    attempt(lambda: blocking.run(ends()))
+    """
+    assert said_by(code) == ["KeyboardInterrupt"]

@@ -246,13 +246,14 @@ class Attempt:
                 await asyncio.wait({call}, timeout=None if isinf(seconds) else seconds)
                 if call.done():
                     return call.result()
+            overtime = limit.error(self.node, begun, self._heard, self.loop.time())
             self.cancel()
         finally:
             if not call.done():
                 call.cancel()
                 await asyncio.wait({call}, timeout=GRACE_SECONDS)
                 self.closed = True
-        raise limit.error(self.node, begun, self._heard, self.loop.time())
+        raise overtime
 
     async def call(self, inputs: Mapping[str, Any]) -> tuple[Any, bool]:
         """Call the node's function once, and have its result judged if its group wants that.

@@ -128,9 +128,7 @@ class Calls:
         else:
             for dependent in call.dependents:
                 self._skip(dependent, call)
-        if call.then is not None:
-            call.then(call)
-        call.then = call.called = None  # what they hold on to isn't needed any more
+        self._tell_end(call)
 
     def _count_down(self, call: Call) -> None:
         for dependent in call.dependents:
@@ -148,8 +146,16 @@ class Calls:
             call.error = because.error
             self._scheduler.skip(call, [because.node.name])
             lost.extend((dependent, call) for dependent in call.dependents)
-            if call.then is not None:
-                call.then(call)
+            self._tell_end(call)
+
+    def _tell_end(self, call: Call) -> None:
+        then = call.then
+        call.then = call.called = None  # what they hold on to isn't needed any more
+        try:
+            if then is not None:
+                then(call)
+        except Exception as error:  # noqa: BLE001 - the run ends nevertheless, and says so
+            self._scheduler.errors[call.id] = error
 
     def made_by(self, task: Task) -> list[Call]:
         """The calls that a task's code has made."""

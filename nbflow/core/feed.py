@@ -43,6 +43,8 @@ class Feed:
         self._is_watched = False
         """True once somebody has the record, which is to be up to date from then on."""
         self._folding = threading.Lock()
+        self._folder = 0
+        """The thread that folds."""
         self._sinks = list(sinks)
         self._events = Log(run, 0.0)
         self._readers: list[Reader] = []
@@ -97,10 +99,21 @@ class Feed:
         return self._record
 
     def _fold(self) -> None:
+        here = threading.get_ident()
+        if self._folder == here:  # what is collected meanwhile has said something: it comes next
+            return
         with self._folding:
-            while self._folded < len(self._events):
-                self._record.apply(self._events[self._folded])
-                self._folded += 1
+            self._folder = here
+            try:
+                while self._folded < len(self._events):
+                    self._record.apply(self._events[self._folded])
+                    self._folded += 1
+            except BaseException:  # an interrupt: half an event may be in it
+                self._record.clear()
+                self._folded = 0
+                raise
+            finally:
+                self._folder = 0
 
     def has(self, kind: Kind) -> bool:
         """Whether there was an event of that kind."""

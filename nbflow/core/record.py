@@ -7,7 +7,7 @@ events always fold into the same record, whether they come live or from a store.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
 from nbflow.core.events import Event, Kind
@@ -139,6 +139,12 @@ class RunRecord:
     """The values given to the run, as short texts."""
     tasks: dict[str, TaskRecord] = field(default_factory=dict)
     groups: dict[str, GroupRecord] = field(default_factory=dict)
+
+    def clear(self) -> None:
+        """Forget everything, to be folded anew."""
+        new = RunRecord(self.id, self.name)
+        for field_ in fields(self):
+            setattr(self, field_.name, getattr(new, field_.name))
 
     @property
     def work(self) -> float:

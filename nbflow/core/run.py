@@ -408,7 +408,6 @@ class Run:
         Raises:
             KeyError: no node has that name, or it has no result; the message says why.
         """
-        self._check_name(name)
         made = self._scheduler
         if made is not None and name in made.results:
             return made.results[name]
@@ -416,6 +415,7 @@ class Run:
             return results[name]
         if made is not None and made.groups.partial.get(name) is not None:
             return made.groups.partial[name]
+        self._check_name(name)
         life = self.record.life(name)
         state = "not started" if life is None else life.state
         reason = self.errors.get(name)

@@ -298,13 +298,18 @@ class Scheduler:
         """
         if node.name in self._topology.nodes:
             raise ValueError(f"{node.name!r} is a node of this run already; call it otherwise.")
-        if self._idle.done():
+        if self.is_over:
             raise RuntimeError(f"the run has ended: {node.name!r} can't be called in it any more.")
         call = self.calls.spawn(node, function, **how)
         if self.closing or self._stopping or (call.caller is not None and call.caller.cancelled):
             self.cancel_units([call], unneeded=call.caller is not None)
         self.turns.take()
         return call
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do, and nothing can be added."""
+        return self._idle.done()
 
     def has_node(self, name: str) -> bool:
         """Whether the topology has a node of that name, or one is declared."""

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import re
 import shlex
+import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from contextvars import Context, copy_context
@@ -161,12 +162,14 @@ class _StopButton:
         self._runs: list[Run] = []
         self._open = ExitStack()
 
-    def add(self, run: Run) -> None:
+    def add(self, run: Run, shell: InteractiveShell) -> None:
         """It has started, on this thread's loop."""
-        if blocking.holds_loop():
+        if blocking.holds_loop() or threading.current_thread() is not threading.main_thread():
             return
         if not self._runs:
             self._open.enter_context(blocking.interruptible(self._cancel))
+            shell.events.register("post_run_cell", self._end_of_cell)
+            self._open.callback(shell.events.unregister, "post_run_cell", self._end_of_cell)
         self._runs.append(run)
 
     def remove(self, run: Run) -> None:
@@ -175,6 +178,11 @@ class _StopButton:
             self._runs.remove(run)
             if not self._runs:
                 self._open.close()
+
+    def _end_of_cell(self, _result: object) -> None:
+        """What goes on isn't awaited any more."""
+        self._runs.clear()
+        self._open.close()
 
     def _cancel(self) -> None:
         for run in self._runs:
@@ -228,7 +236,7 @@ class _Exhibit:
     def _show(self) -> None:
         self._loop = asyncio.get_running_loop()
         if self._shell is not None:
-            _stop_button.add(self._run)
+            _stop_button.add(self._run, self._shell)
             capture.hold(self._shell)
             self._run.listen(capture.release_at_end)
         self._context.copy().run(self._board.show)

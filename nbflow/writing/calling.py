@@ -90,7 +90,7 @@ class Runtime(Generic[ContextT]):
         given = {
             field.name: value
             for field in fields(other)
-            if (value := getattr(other, field.name)) is not None and value is not _no_writer
+            if (value := getattr(other, field.name)) not in (None, _no_writer, _heartbeat)
         }
         return replace(self, **given)
 

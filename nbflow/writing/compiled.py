@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nbflow.core.run import Run
+from nbflow.errors import GraphError, nearest
 from nbflow.writing import traffic
 from nbflow.writing.caching import InMemoryCache, Namespace, namespace_of
 from nbflow.writing.checks import successors_of
@@ -48,6 +49,7 @@ class CompiledStateGraph(Invocable):
         self.state = Schema(builder.state_schema)
         self.input = Schema(builder.input_schema)
         self.output = Schema(builder.output_schema)
+        self.result_keys = None if self.output.is_root else tuple(self.output.types)
         for schema in builder._schemas.values():  # noqa: SLF001 - nodes may have keys of their own
             for key, type_ in schema.types.items():
                 self.state.types.setdefault(key, type_)
@@ -57,7 +59,13 @@ class CompiledStateGraph(Invocable):
     def begin(self, input: Any, session: Session) -> Run:  # noqa: A002 - LangGraph's word
         """Start a run of it."""
         session.context = self._context(session.context)
+        self._check_keys(session.keys)
         return traffic.begin(self, input, session)
+
+    def _check_keys(self, keys: str | tuple[str, ...] | None) -> None:
+        for key in (keys,) if isinstance(keys, str) else keys or ():
+            if key not in self.state.types:
+                raise GraphError(f"Key {key} not in channels. {nearest(key, self.state.types)}")
 
     def _context(self, given: Any) -> Any:
         """A context of the class that the builder names, if fields of it are given."""
@@ -84,8 +92,10 @@ class CompiledStateGraph(Invocable):
         """
         if isinstance(wanted, str):
             return values.get(wanted)
+        if self.output.is_root:
+            return values.get(ROOT)
         keys = self.output.types if wanted is None else wanted
-        return values.get(ROOT) if ROOT in keys else {k: values[k] for k in keys if k in values}
+        return {key: values[key] for key in keys if key in values}
 
     def namespace_of(self, node: str) -> Namespace:
         """Where a cache keeps what a node returned."""

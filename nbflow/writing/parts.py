@@ -30,13 +30,16 @@ class StreamOptions(TypedDict, total=False):
     """Also what happens in graphs that are nodes: parts begin with where."""
     version: Literal["v1", "v2"]
     """`v2` for parts as dicts of `type`, `ns` and `data`."""
+    debug: bool
+    """Accepted; watch a run on the board instead."""
+    durability: str | None
+    """Accepted; there are no checkpoints to keep."""
     interrupt_before: None
     interrupt_after: None
-    durability: None
     control: None
 
 
-_LATER = ("interrupt_before", "interrupt_after", "durability", "control")
+_LATER = ("interrupt_before", "interrupt_after", "control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Wanted:
     keys: str | tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, stream_mode: str | Sequence[str], options: Mapping[str, Any]) -> Wanted:
+    def of(cls, stream_mode: str | Sequence[str] | None, options: Mapping[str, Any]) -> Wanted:
         """Read what a person has asked for.
 
         Raises:
@@ -74,6 +77,7 @@ class Wanted:
             if word in _LATER and value:
                 raise NbflowError(f"{word}=... isn't there yet: leave it out.")
         keys = options.get("output_keys")
+        stream_mode = "updates" if stream_mode is None else stream_mode
         return cls(
             _modes(stream_mode),
             not isinstance(stream_mode, str),

@@ -93,7 +93,9 @@ class Reports:
     def _tell_values(self, visits: Iterable[Visit]) -> None:
         """Tell of the state, if these visits have written something of what is shown of it."""
         wanted = self._session.keys
-        keys = (wanted,) if isinstance(wanted, str) else (wanted or self._graph.output.types)
+        if wanted is None:
+            wanted = tuple(self._graph.state.types)
+        keys = (wanted,) if isinstance(wanted, str) else wanted
         if any(key in keys for visit in visits for key, _ in visit.update):
             self._session.put("values", self._graph.shown(self._shown.values, wanted))
 

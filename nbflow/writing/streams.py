@@ -1,7 +1,7 @@
 """The doors of the Graph and Functional APIs: invoke, stream and batch, sync and async.
 
 A session is one invocation: what was asked of it, and the parts that it streams. What runs in it is
-the business of `graph` and `func`, which subclass `Invocable`.
+the business of `compiled` and `workflow`, which subclass `Invocable`.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class Invocable(ABC):
     name: str
     config: Config = MappingProxyType({})
     """What every invocation's config begins with."""
+    result_keys: tuple[str, ...] | None = None
+    """The keys of the state that are returned; None for all."""
 
     def with_config(self, config: Config | None = None, **more: Any) -> Self:
         """The same, with a config that every invocation begins with."""
@@ -180,6 +182,8 @@ class Invocable(ABC):
     ) -> Any:
         """Run it and return its result; see `invoke`."""
         wanted = Wanted.of(stream_mode, options)
+        if wanted.keys is None:
+            wanted = replace(wanted, keys=self.result_keys)
         if stream_mode != "values":
             return [
                 part

@@ -165,16 +165,17 @@ class Traffic:
                 tokens.lead(visit, _place_after(moving, routes.way(name, goto)))
 
     def _send(self, moving: Moving, send: Send, position: int) -> None:
-        visit = moving.visit
-        rank = (1, visit.step, visit.rank, position)
-        new = self._history.visit(send.node, visit.step + 1, rank, self._history.after(visit))
+        visit, refusal = moving.visit, None
+        step = visit.step + 1
+        try:
+            self._check_step(send.node, step)
+            before = self._history.after(visit)
+        except Exception as error:  # noqa: BLE001 - a reducer's, or the update contradicts itself
+            before, refusal = self._history.first.before, error
+        new = self._history.visit(send.node, step, (1, visit.step, visit.rank, position), before)
         place = _place_after(moving, self._routes.way(moving.name, send.node))
         spec, node = self._graph.nodes[send.node], self._routes.nodes[send.node]
-        sent = Moving(new, spec, place, arg=send.arg, is_sent=True)
-        try:
-            self._check_step(send.node, new.step)
-        except GraphRecursionError as error:
-            sent.refusal = error
+        sent = Moving(new, spec, place, arg=send.arg, is_sent=True, refusal=refusal)
         self._begin(sent)
         self._start(sent, node if send.timeout is None else _with_timeout(node, send.timeout))
 
@@ -241,6 +242,7 @@ class Traffic:
     def _ended(self, moving: Moving, call: Call) -> None:
         """A visit has ended: tell of it, and send its tokens on."""
         self._calls.discard(call)
+        self._left = self._left or self._run.scheduler.is_over
         error = call.error
         if error is None:
             if moving.spec is not _START_SPEC:
@@ -248,21 +250,24 @@ class Traffic:
             if moving.outcome.for_parent:
                 self._leave(moving.outcome.for_parent)
             elif not self._left:
-                try:
-                    self._go_on_from(moving)
-                except RuntimeError:  # the run is over: it was cancelled meanwhile
-                    self._left = True
+                self._go_on_from(moving)
         elif moving.spec.error_handler is not None and isinstance(error, Exception):
             self._handle(moving, error)
         else:
             if moving.spec is not _START_SPEC:
                 self._reports.failed(moving, error)
             if call.state is State.FAILED:
-                self._failures.append(error)
-                self._stop()
+                self._fail(error)
         self._tokens.drop(moving.place)
-        self._reports.ended(moving, self._tokens)
+        try:
+            self._reports.ended(moving, self._tokens)
+        except Exception as error:  # noqa: BLE001 - a reducer's
+            self._fail(error)
         self._advance()
+
+    def _fail(self, error: BaseException) -> None:
+        self._failures.append(error)
+        self._stop()
 
     def _handle(self, moving: Moving, error: Exception) -> None:
         """Run a node's error handler in its place."""
@@ -273,7 +278,9 @@ class Traffic:
         core = self._routes.nodes[moving.name]
         policy = self._graph.defaults.policy
         node = replace(core, name=f"{core.name} on error", mode=Mode.COROUTINE, policy=policy)
-        again = replace(moving, spec=spec, error=error if asks else None, slot=None, refusal=None)
+        again = replace(
+            moving, spec=spec, error=error if asks else None, slot=None, known=None, refusal=None
+        )
         self._begin(again)
         self._start(again, node)
 

@@ -7,7 +7,7 @@ policies; runs nothing.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
@@ -108,6 +108,17 @@ class GraphOutput(Generic[N]):
 
     value: N
     interrupts: tuple[()] = ()
+
+    def __getitem__(self, key: str) -> Any:
+        """A key of the result."""
+        value: Any = self.value
+        return value[key] if isinstance(value, Mapping) else getattr(value, key)
+
+    def __contains__(self, key: object) -> bool:
+        value: Any = self.value
+        if isinstance(value, Mapping):
+            return key in value
+        return isinstance(key, str) and hasattr(value, key)
 
 
 def default_retry_on(error: Exception) -> bool:
@@ -256,7 +267,8 @@ def policy_of(retry: RetryPolicies, timeout: Seconds | TimeoutPolicy | None) -> 
 
 
 def _core_timeout(limit: TimeoutPolicy) -> Timeout:
-    run, idle = (_seconds(limit.run_timeout, ""), _seconds(limit.idle_timeout, ""))
+    run = _seconds(limit.run_timeout, "run_timeout")
+    idle = _seconds(limit.idle_timeout, "idle_timeout")
     return Timeout(run, idle, limit.refresh_on == "auto", _took_too_long)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -211,6 +212,47 @@ def test_an_interrupt_cancels_every_branch(kernel: Kernel, call: str, error: str
     assert kernel.run(ORPHANS).text == "([], 0, 0)"
     saved = [bundle for bundle in kernel.displays.values() if bundle]
     assert [set(bundle) for bundle in saved if set(bundle) != PLAIN] == []
+
+
+def test_a_run_that_outlives_its_cell_takes_no_interrupt_of_a_later_one(kernel: Kernel):
+    kernel.run("async def naps(): await asyncio.sleep(600)")
+    assert kernel.run("%%watch\nrun = Flow(naps).start()\nawait asyncio.sleep(0.1)").error == ""
+    counts = """
+        print("ready")
+        heard, end = 0, time.monotonic() + 1
+        while time.monotonic() < end:
+            try:
+                time.sleep(0.01)
+            except KeyboardInterrupt:
+                heard += 1
+        heard, run.status.value
+    """
+    started = kernel.start(textwrap.dedent(counts))
+    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "stream":
+        pass
+    kernel.manager.interrupt_kernel()
+    assert kernel.finish(started).text == "(1, 'running')"
+    kernel.run("run.cancel()\nawait run.ended()")
+
+
+def test_runs_of_two_threads_are_watched_and_the_handler_is_given_back(kernel: Kernel):
+    code = """
+        %%watch
+        import signal, threading
+        before = signal.getsignal(signal.SIGINT)
+        async def short(): await asyncio.sleep(0.05)
+        async def longer(): await asyncio.sleep(0.4)
+        run = Flow(short).start()
+        thread = threading.Thread(target=Flow(longer).run)
+        thread.start()
+        await run
+        await asyncio.to_thread(thread.join)
+        print(signal.getsignal(signal.SIGINT) is before)
+    """
+    cell = kernel.run(textwrap.dedent(code).strip())
+    assert (cell.error, cell.stdout) == ("", "True\n")
+    boards = [output for output in cell.outputs if "text/html" in output]
+    assert [set(board) for board in boards] == [PLAIN] * 2
 
 
 def test_updates_come_while_a_sync_call_runs(kernel: Kernel):

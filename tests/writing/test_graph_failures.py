@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
 
@@ -16,7 +16,7 @@ from nbflow.errors import (
 )
 from nbflow.graph import START, StateGraph
 from nbflow.runtime import Runtime
-from nbflow.types import Command, RetryPolicy, TimeoutPolicy
+from nbflow.types import CachePolicy, Command, RetryPolicy, Send, TimeoutPolicy
 from tests.core.virtual import run_virtually
 from tests.writing.graphs import Plain, State, graph_of, hangs, says
 
@@ -139,11 +139,30 @@ def test_of_both_timeouts_the_one_that_is_over_first_counts():
     assert (caught.value.kind, caught.value.idle_timeout) == ("run", 1.5)
 
 
+def test_the_time_that_a_node_takes_to_stop_is_not_counted():
+    async def stubborn(state, runtime: Runtime):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            runtime.heartbeat()
+            await asyncio.sleep(0.3)
+
+    graph = idle_after(1, stubborn, run_timeout=1.1)
+    with pytest.raises(NodeTimeoutError) as caught:
+        run_virtually(graph.ainvoke({"seen": []}))
+    assert (caught.value.kind, caught.value.elapsed) == ("idle", pytest.approx(1))
+
+
 @pytest.mark.parametrize(
-    "how", [{"run_timeout": 0}, {"idle_timeout": -1}, {"run_timeout": 1, "refresh_on": "never"}]
+    ("how", "problem"),
+    [
+        ({"run_timeout": 0}, "run_timeout must be greater than 0"),
+        ({"idle_timeout": -1}, "idle_timeout must be greater than 0"),
+        ({"run_timeout": 1, "refresh_on": "never"}, "refresh_on must be"),
+    ],
 )
-def test_a_timeout_policy_that_makes_no_sense_is_refused(how):
-    with pytest.raises(ValueError, match="greater than 0|refresh_on must be"):
+def test_a_timeout_policy_that_makes_no_sense_is_refused(how, problem):
+    with pytest.raises(ValueError, match=problem):
         StateGraph(State).add_node("a", says("a"), timeout=TimeoutPolicy(**how))
 
 
@@ -203,6 +222,51 @@ def test_a_default_error_handler_is_attempted_as_the_defaults_say_and_not_called
     with pytest.raises(ConnectionError, match="handling"):
         builder.compile().invoke({"x": 0})
     assert tries == ["a"] * 3
+
+
+def test_an_error_handler_runs_though_the_nodes_result_came_from_its_cache():
+    errors = []
+
+    def handler(state, error: NodeError):
+        errors.append(str(error.error))
+        return {"y": "handled"}
+
+    def nowhere(state):
+        raise LookupError("no way")
+
+    builder = StateGraph(Plain).add_node(
+        "a", lambda state: {"y": "made"}, cache_policy=CachePolicy(), error_handler=handler
+    )
+    graph = builder.add_edge(START, "a").add_conditional_edges("a", nowhere, ["a"]).compile()
+    for _ in range(2):
+        with pytest.raises(LookupError):  # the edge fails after the handler too
+            graph.invoke({"x": 1})
+    assert errors == ["no way"] * 2
+
+
+class Folded(TypedDict):
+    seen: Annotated[list[str], lambda _old, _new: broken_reducer()]
+
+
+def broken_reducer():
+    raise RuntimeError("the reducer")
+
+
+def writes(state):
+    return {"seen": ["a"]}
+
+
+def sends(state):
+    return Command(update={"seen": ["a"]}, goto=[Send("b", {})])
+
+
+@pytest.mark.parametrize("mode", ["values", "updates", None])
+@pytest.mark.parametrize("node", [writes, sends])
+def test_a_reducer_that_raises_ends_the_run(node, mode):
+    builder = StateGraph(Folded).add_node("a", node).add_node("b", lambda state: {})
+    graph = builder.add_edge(START, "a").compile()
+    with pytest.raises(RuntimeError, match="the reducer"):
+        list(graph.stream({"seen": []}, stream_mode=mode)) if mode else graph.invoke({"seen": []})
 
 
 def test_an_error_handler_that_fails_fails_the_graph():

@@ -423,6 +423,25 @@ def test_inputs_are_equal(given):
     assert (ours["result"] == "EmptyInputError") == (given is None)
 
 
+@pytest.mark.parametrize("mode", ["updates", "values", ["updates", "values"]], ids=str)
+def test_streams_show_the_state_and_results_the_keys_of_the_output_schema(mode):
+    class Output(TypedDict):
+        y: Any
+
+    def parts(package: str) -> list[Any]:
+        api = APIS[package]
+        builder = api.StateGraph(Plain, output_schema=Output)
+        builder.add_node("a", lambda state: {"x": state["x"] + 1})
+        builder.add_node("b", lambda state: {"y": 2})
+        builder.add_edge(api.START, "a")
+        graph = builder.add_edge("a", "b").compile()
+        given = {"x": 1}
+        streamed = list(graph.stream(given, stream_mode=mode))
+        return [graph.invoke(given), graph.invoke(given, stream_mode=mode), streamed]
+
+    assert parts("nbflow") == parts("langgraph")
+
+
 @pytest.mark.parametrize("keys", ["y", ["x"], ["x", "y"]], ids=str)
 @pytest.mark.parametrize("mode", ["updates", "values", ["updates", "values"]], ids=str)
 def test_only_the_output_keys_are_shown(keys, mode):

@@ -103,6 +103,11 @@ def test_what_is_only_printed_is_not_yielded(capsys):
     assert (parts, capsys.readouterr().out.count("[updates]")) == ([], 4)
 
 
+def test_output_keys_that_the_state_does_not_have_are_refused():
+    with pytest.raises(ValueError, match="Key sen not in channels.*'seen'"):
+        diamond().invoke({"seen": []}, output_keys=["sen"])
+
+
 def test_an_option_that_is_not_there_is_refused_with_the_nearest():
     with pytest.raises(FlowError, match="no option 'print_modes'.*'print_mode'"):
         diamond().invoke({"seen": []}, print_modes="updates")
