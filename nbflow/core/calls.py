@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.events import Kind
@@ -47,6 +48,7 @@ class Calls:
         then: Callable[[Call], None] | None = None,
         limited: bool = True,
         known: tuple[Any] | None = None,
+        context: Context | None = None,
     ) -> Call:
         """Add a call to the run; it starts once what it comes after is done.
 
@@ -58,9 +60,11 @@ class Calls:
             then: Told of its end, on the run's event loop; None if nobody waits for it.
             limited: Whether it needs room in the run's limits.
             known: Its result, if that is there already: it isn't called then.
+            context: What it runs in, and nothing else does; None for a copy of the run's.
         """
         limits = self._scheduler.turns.limits_of(node) if limited else ()
         call = self.add(node, limits, function, caller=caller, then=then)
+        call.context = context
         if known is not None:
             self._scheduler.reuse(call, known[0])
         else:
@@ -150,7 +154,7 @@ class Calls:
 
     def _tell_end(self, call: Call) -> None:
         then = call.then
-        call.then = call.called = None  # what they hold on to isn't needed any more
+        call.then = call.called = call.context = None  # what they hold on to isn't needed any more
         try:
             if then is not None:
                 then(call)

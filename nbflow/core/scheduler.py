@@ -103,7 +103,8 @@ class Scheduler:
         self._joins = Joins(self, topology, values, self._kept)
         self._stopping = False
         self.loop = asyncio.get_running_loop()
-        self._context = copy_context()  # what one task sets there is nothing to the next
+        self.context = copy_context()
+        """The run's: each task has a copy, for what one sets there is nothing to the next."""
         self._idle: asyncio.Future[None] = self.loop.create_future()
 
     # The life of the run
@@ -203,13 +204,14 @@ class Scheduler:
             if self.closing:
                 self.settle(task, State.CANCELLED)
             else:
-                call_once(task, self, self._context.copy(), self._called)
+                call_once(task, self, task.context or self.context.copy(), self._called)
         else:
             self._start_coroutine(task)
 
     def _start_coroutine(self, task: Task) -> None:
+        context = task.context if isinstance(task, Call) else None
         task.asyncio_task = self.loop.create_task(
-            self._execute(task), name=task.id, context=self._context.copy()
+            self._execute(task), name=task.id, context=context or self.context.copy()
         )
 
     def _is_one_call(self, node: Node) -> bool:

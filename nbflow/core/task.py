@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -99,6 +100,7 @@ class Call(Task):
 
     Args:
         called: What is called, without arguments; the node's function if there is none.
+        context: What it runs in, and nothing else does; None for a copy of the run's.
         caller: The task whose code asked for it; None if that is no task.
         then: Told of its end, on the run's event loop; None if nobody waits for it.
     """
@@ -106,6 +108,7 @@ class Call(Task):
     called: Callable[[], Any] | None = None
     caller: Task | None = None
     then: Callable[[Call], None] | None = None
+    context: Context | None = None
     needs: int = field(default=0, init=False)
     """How many other calls it waits for."""
     dependents: list[Call] = field(default_factory=list, init=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Iterable, Mapping
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from nbflow.errors import GraphError, nearest
@@ -102,7 +103,8 @@ def _check_reachable(graph: StateGraph, found: Mapping[str, Iterable[str]]) -> N
     if lost:
         raise GraphError(
             f"Node `{lost[0]}` is not reachable: no edge leads to it. Add one, such as "
-            f"add_edge(START, {lost[0]!r})."
+            f"add_edge(START, {lost[0]!r}), or say with add_node(..., destinations=[...]) which "
+            "node's Command leads there."
         )
 
 
@@ -119,12 +121,18 @@ def _may_command(spec: Spec) -> bool:
         action = action.func
     if spec.callee is None:
         return True
-    scope = getattr(inspect.unwrap(action), "__globals__", None) if callable(action) else None
+    function = inspect.unwrap(action) if callable(action) else action
+    scope = getattr(function, "__globals__", None)
     if scope is None:
         return True
-    closure = getattr(action, "__closure__", None) or ()
+    closure = getattr(function, "__closure__", None) or ()
     cells = (cell.cell_contents for cell in closure if _is_full(cell))
-    return any(value is Command for value in (*scope.values(), *cells))
+    return _names_it(function.__code__) or any(v is Command for v in (*scope.values(), *cells))
+
+
+def _names_it(code: CodeType) -> bool:
+    inner = (one for one in code.co_consts if isinstance(one, CodeType))
+    return "Command" in code.co_names or any(map(_names_it, inner))
 
 
 def _is_full(cell: Any) -> bool:

@@ -91,11 +91,11 @@ class Executor:
             returned = moving.known[0]
         else:
             try:
-                returned = callee.function(state, **callee.given(self._session))
+                returned = callee.function(state, **self._given(moving))
             except (ParentCommand, asyncio.CancelledError) as raised:
                 returned = _answer_to(moving, raised)
         self._take(moving, returned)
-        if moving.name in self._graph.branches:
+        if moving.name in self._graph.branches and not moving.is_handler:
             self._decide_here(moving)
         return Update(returned) if type(returned) is dict else returned
 
@@ -109,7 +109,7 @@ class Executor:
             except (ParentCommand, asyncio.CancelledError) as raised:
                 returned = _answer_to(moving, raised)
         self._take(moving, returned)
-        if moving.name in self._graph.branches:
+        if moving.name in self._graph.branches and not moving.is_handler:
             await self._decide(moving)
         return Update(returned) if type(returned) is dict else returned
 
@@ -117,10 +117,19 @@ class Executor:
         callee = moving.spec.callee
         if callee is None:
             return self._run_subgraph(moving, state)
-        given = callee.given(self._session)
+        return callee.call(state, self._given(moving))
+
+    def _given(self, moving: Moving) -> dict[str, Any]:
+        """What a node is given by name."""
+        callee = moving.spec.callee
+        given = {} if callee is None else callee.given(self._session)
+        if "config" in given:
+            about = {**given["config"]["metadata"], **moving.spec.metadata}
+            about |= {"langgraph_node": moving.name, "langgraph_step": moving.visit.step}
+            given["config"] = {**given["config"], "metadata": about}
         if moving.error is not None:
             given["error"] = NodeError(moving.name, moving.error)
-        return callee.call(state, given)
+        return given
 
     def _read(self, moving: Moving) -> Any:
         """What a node is called with; what a cache knows for that is left in `moving.known`.

@@ -36,6 +36,8 @@ class Moving:
     is_sent: bool = False
     error: BaseException | None = None
     """What it is to handle."""
+    is_handler: bool = False
+    """Whether it runs in the place of a node that has failed."""
     outcome: Outcome = _NO_OUTCOME
     slot: Slot | None = None
     """Where a cache keeps what it returns."""
@@ -48,6 +50,11 @@ class Moving:
     def name(self) -> str:
         """The node's name in its graph."""
         return self.spec.name
+
+    @property
+    def told_as(self) -> str:
+        """What streams call it."""
+        return f"__error_handler__{self.name}" if self.is_handler else self.name
 
 
 class Reports:
@@ -113,7 +120,7 @@ class Reports:
                 "id": self.id_of(moving),
                 "name": moving.name,
                 "input": state,
-                "triggers": [f"branch:to:{moving.name}"],
+                "triggers": (f"branch:to:{moving.name}",),
             }
             self._session.put("tasks", payload)
             self._session.put_debug("task", moving.visit.step, payload)
@@ -122,7 +129,7 @@ class Reports:
         """A node has returned."""
         update = moving.outcome.update
         if self._tells_updates:
-            part = {moving.name: _written(update, self._graph.state.types, self._session.keys)}
+            part = {moving.told_as: _written(update, self._graph.state.types, self._session.keys)}
             if moving.known is not None:
                 part["__metadata__"] = {"cached": True}
             self._session.put("updates", part)
@@ -134,7 +141,7 @@ class Reports:
     def failed(self, moving: Moving, error: BaseException | None) -> None:
         """A node has raised."""
         if self._tells_tasks:
-            self._tell_end(moving, {"error": repr(error), "result": {}})
+            self._tell_end(moving, {"error": error, "result": {}})
 
     def _tell_end(self, moving: Moving, what: Mapping[str, Any]) -> None:
         payload = {"id": self.id_of(moving), "name": moving.name, **what, "interrupts": []}

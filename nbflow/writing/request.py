@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -67,6 +68,7 @@ class Request:
     __slots__ = (
         "_args",
         "_attempt",
+        "_context",
         "_function",
         "_futures",
         "_id",
@@ -114,6 +116,8 @@ class Request:
         self._kwargs = kwargs
         self._session = session if session is not None and session.modes else None
         self._attempt = attempt
+        self._context = copy_context()
+        """Its caller's, as it was when the call was made."""
         self._futures = _futures_in(args, kwargs)
         self._slot = None if self._futures else kind.slot(args, kwargs)
         self._id = ""
@@ -224,6 +228,7 @@ class Request:
             after=[one.call for one in self.passed() if one.call is not None],
             then=self._ended,
             known=self.known,
+            context=self._context,
         )
 
     def refuse(self, error: BaseException) -> None:

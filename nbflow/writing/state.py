@@ -8,6 +8,7 @@ which came before the other, contradict each other. Pure values; runs nothing.
 from __future__ import annotations
 
 import collections.abc
+import copy
 import dataclasses
 import inspect
 import typing
@@ -26,6 +27,9 @@ Reducer: TypeAlias = Callable[[Any, Any], Any]
 Update: TypeAlias = list[tuple[str, Any]]
 
 _MISSING: Any = object()
+
+_MUTABLE = (list, dict, set)
+"""What a reducer may change in place, though others hold it too."""
 
 
 class Schema:
@@ -341,6 +345,8 @@ class History:
         """
         writers, overwriters = dict(before.writers), dict(before.overwriters)
         past = Past(before.visits, dict(before.values), writers, overwriters)
+        own: set[str] = set()
+        """The keys whose value is this state's alone, so a reducer may change it in place."""
         for visit in sorted(visits, key=lambda visit: (visit.step, visit.rank)):
             for key, value in visit.update:
                 reducer = self._reducers.get(key)
@@ -348,10 +354,15 @@ class History:
                     _replace(past, visit, key, value, writers, loosely=loosely)
                 elif (whole := _overwrite_of(value)) is not _MISSING:
                     _replace(past, visit, key, whole, overwriters, loosely=loosely)
+                    own.discard(key)
                 elif key in overwriters and not _follows(visit, overwriters[key]):
                     continue  # beside one that overwrites, others don't count
                 elif key in past.values:
-                    past.values[key] = reducer(past.values[key], value)
+                    old = past.values[key]
+                    if key not in own and type(old) in _MUTABLE:
+                        old = copy.copy(old)
+                    own.add(key)
+                    past.values[key] = reducer(old, value)
                 else:
                     past.values[key] = value
             past.visits |= 1 << visit.index

@@ -105,7 +105,7 @@ class Invocable(ABC):
     def with_config(self, config: Config | None = None, **more: Any) -> Self:
         """The same, with a config that every invocation begins with."""
         bound = copy.copy(self)
-        bound.config = {**self.config, **(config or {}), **more}
+        bound.config = _merged(self.config, config or {}, more)
         return bound
 
     @abstractmethod
@@ -124,9 +124,11 @@ class Invocable(ABC):
         return self._begun(input, Session((), config, context))
 
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
-        # nodes may look these up, whatever was given
-        empty: dict[str, Any] = {"tags": [], "metadata": {}, "configurable": {}}
-        session.config = {**empty, **self.config, **session.config}
+        outer = current_session.get()
+        if outer is not None and session.context is None:
+            session.context = outer.context
+        inherited = {} if outer is None else outer.config
+        session.config = _merged(inherited, self.config, session.config)
         token = current_session.set(session)
         try:
             return self.begin(input, session)
@@ -138,10 +140,15 @@ class Invocable(ABC):
         try:
             await run.ended()
         finally:
+            session.error = self._error_of(run, session)
             session.stream.close()
         if session.error is not None:
             raise session.error
         run.raise_unless_done()
+
+    def _error_of(self, _run: Run, session: Session) -> BaseException | None:
+        """What an invocation raises whose run has ended."""
+        return session.error
 
     def invoke(
         self,
@@ -323,6 +330,21 @@ class Invocable(ABC):
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
+
+
+def _merged(*configs: Config) -> dict[str, Any]:
+    """Configs one upon the other: what is a mapping in them is merged, and tags add up."""
+    # nodes may look these up, whatever was given
+    merged: dict[str, Any] = {"tags": [], "metadata": {}, "configurable": {}}
+    for config in configs:
+        for key, value in config.items():
+            if key == "tags":
+                merged[key] = list(dict.fromkeys((*merged[key], *(value or ()))))
+            elif key in {"metadata", "configurable"}:
+                merged[key] = {**merged[key], **(value or {})}
+            else:
+                merged[key] = value
+    return merged
 
 
 def get_config() -> dict[str, Any]:

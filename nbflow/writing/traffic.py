@@ -31,7 +31,7 @@ from nbflow.writing.execution import Executor
 from nbflow.writing.reports import Moving, Reports, tell_chunk
 from nbflow.writing.routes import END, START, Way, declared_nodes
 from nbflow.writing.state import History, Outcome, Visit, outcome_of
-from nbflow.writing.streams import Session
+from nbflow.writing.streams import Session, current_session
 from nbflow.writing.tokens import Place, Tokens
 from nbflow.writing.types import Command, Send, TimeoutPolicy, policy_of
 
@@ -97,6 +97,7 @@ class Traffic:
         prefix: Begins the names of the graph's nodes in that run.
         caller: The task around this graph, if it is a node of another.
         ended: Told that all is over.
+        run_id: Begins the ids of what it executes.
     """
 
     def __init__(  # noqa: PLR0917 - what a run of a graph is made of
@@ -107,6 +108,7 @@ class Traffic:
         prefix: str = "",
         caller: Task | None = None,
         ended: Callable[[], None] | None = None,
+        run_id: str = "",
     ) -> None:
         self._graph = graph
         self._session = session
@@ -117,7 +119,7 @@ class Traffic:
         self._routes = graph.routes(prefix)
         self._history = History(graph.state)
         self._tokens = Tokens(self._routes)
-        self._reports = Reports(graph, session, self._history, run.id)
+        self._reports = Reports(graph, session, self._history, run_id or run.id)
         self._executor = Executor(graph, session, self._history, self._reports, self._run_subgraph)
         self._calls: set[Call] = set()
         self._failures: list[BaseException] = []
@@ -125,6 +127,8 @@ class Traffic:
         """True once nobody is to be led on any more."""
         self._is_over = False
         limit = session.config.get("recursion_limit")
+        if limit is not None and limit < 1:
+            raise ValueError(f"recursion_limit must be at least 1, not {limit!r}")
         self._limit = limit or RECURSION_LIMIT
         self._counts_all = bool(limit or self._routes.members)
         """Whether the limit counts first visits too: without loops only commands lead back."""
@@ -153,9 +157,9 @@ class Traffic:
     def _go_on_from(self, moving: Moving) -> None:
         """Send tokens along every edge that a visit takes."""
         name, visit, tokens, routes = moving.name, moving.visit, self._tokens, self._routes
-        for way in routes.plain[name]:
+        for way in routes.plain[name] if not moving.is_handler else ():
             tokens.lead(visit, _place_after(moving, way))
-        for edge, starts, end in routes.together.get(name, ()):
+        for edge, starts, end in routes.together.get(name, ()) if not moving.is_handler else ():
             place = _place_after(moving, routes.way(name, end))
             tokens.lead_together(edge, starts, visit, place)
         for position, goto in enumerate(moving.outcome.gotos):
@@ -217,8 +221,16 @@ class Traffic:
         self._spawn(moving, node, self._executor.call_of(moving, node.mode))
 
     def _spawn(self, moving: Moving, node: Node, function: Callable[[], Any]) -> None:
+        context = None
+        if self._caller is not None:  # the session around it isn't its own
+            context = self._run.scheduler.context.copy()
+            context.run(current_session.set, self._session)
         call = self._run.scheduler.spawn(
-            node, function, caller=self._caller, then=partial(self._ended, moving)
+            node,
+            function,
+            caller=self._caller,
+            then=partial(self._ended, moving),
+            context=context,
         )
         call.handled = moving.spec.error_handler is not None or self._caller is not None
         if not call.state.is_final:
@@ -227,10 +239,11 @@ class Traffic:
     async def _run_subgraph(self, moving: Moving, state: Any) -> Any:
         inner: CompiledStateGraph = moving.spec.action
         attempt: Any = current_task.get()
-        session = self._session.within(f"{moving.name}:{self._reports.id_of(moving)}")
+        id_ = self._reports.id_of(moving)
+        session = self._session.within(f"{moving.name}:{id_}")
         prefix = f"{self._prefix}{moving.name}:"
         ended = asyncio.Event()
-        traffic = Traffic(inner, session, self._run, prefix, attempt.task, ended.set)
+        traffic = Traffic(inner, session, self._run, prefix, attempt.task, ended.set, id_)
         traffic.enter(input_update(inner, state))
         await ended.wait()
         if session.error is not None:
@@ -270,7 +283,7 @@ class Traffic:
         self._stop()
 
     def _handle(self, moving: Moving, error: Exception) -> None:
-        """Run a node's error handler in its place."""
+        """Run a node's error handler in its place; only its commands lead on."""
         handler = moving.spec.error_handler
         assert handler is not None
         spec = replace(moving.spec, callee=handler, error_handler=None, cache_policy=None)
@@ -279,7 +292,13 @@ class Traffic:
         policy = self._graph.defaults.policy
         node = replace(core, name=f"{core.name} on error", mode=Mode.COROUTINE, policy=policy)
         again = replace(
-            moving, spec=spec, error=error if asks else None, slot=None, known=None, refusal=None
+            moving,
+            spec=spec,
+            error=error if asks else None,
+            is_handler=True,
+            slot=None,
+            known=None,
+            refusal=None,
         )
         self._begin(again)
         self._start(again, node)

@@ -131,13 +131,8 @@ class Workflow(Invocable):
         namespace = ("entrypoint", *namespace_of(self.func))
         return Slot(self.cache, self._cache_policy, namespace, (input,), {})
 
-    async def _ended(self, run: Run, session: Session) -> None:
-        try:
-            await run.ended()
-        finally:
-            if run.status is RunState.FAILED:
-                session.error = _with_others(session.error, run)
-            await super()._ended(run, session)
+    def _error_of(self, run: Run, session: Session) -> BaseException | None:
+        return _with_others(session.error, run) if run.status is RunState.FAILED else session.error
 
     def get_graph(self, config: Config | None = None, *, xray: int | bool = False) -> Any:  # noqa: ARG002 - LangGraph's
         """The graph of what its last run did; before the first, of itself alone.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextvars import ContextVar
 from functools import partial
 
 import pytest
@@ -266,6 +267,39 @@ def test_calls_of_an_attempt_that_failed_are_cancelled_when_the_next_one_calls()
 
     assert entrypoint_of(tries_again, "async").invoke(4) == 8
     assert nbflow.last_run().record.tasks["forever"].state is State.CANCELLED
+
+
+async def test_cancelling_who_awaits_a_workflow_is_a_cancel_and_no_error():
+    @entrypoint()
+    async def endless(_):
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await endless.ainvoke(1)
+    assert nbflow.last_run().status is RunState.CANCELLED
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_task_sees_the_context_variables_of_its_caller(kind):
+    variable = ContextVar("variable", default=0)
+
+    @task
+    def see():
+        return variable.get()
+
+    @entrypoint()
+    def plain(_):
+        variable.set(7)
+        return see().result()
+
+    @entrypoint()
+    async def awaiting(_):
+        variable.set(7)
+        return await see()
+
+    assert (plain if kind == "sync" else awaiting).invoke(1) == 7
+    assert variable.get() == 0
 
 
 def test_a_task_that_takes_too_long_raises_its_timeout():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import nbflow.types
 from nbflow.config import get_config, get_stream_writer
 from nbflow.errors import (
     EmptyInputError,
@@ -194,3 +195,27 @@ def test_an_overwrite_goes_round_the_reducer():
     builder.add_node("b", lambda state: {"seen": Overwrite(["only"])}).add_edge("a", "b")
     builder.add_node("c", says("c")).add_edge("b", "c")
     assert builder.compile().invoke({"seen": ["0"]}) == {"seen": ["only", "c"]}
+
+
+def test_a_node_finds_what_was_said_of_it_in_its_config():
+    def node(state, config):
+        return {"y": config["metadata"]}
+
+    builder = StateGraph(Plain).add_node("a", node, metadata={"owner": "me"}).add_edge(START, "a")
+    about = builder.compile().invoke({"x": 1}, {"metadata": {"run": 7}})["y"]
+    assert about == {"owner": "me", "run": 7, "langgraph_node": "a", "langgraph_step": 1}
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_recursion_limit_that_makes_no_sense_is_refused(limit):
+    graph = StateGraph(Plain).add_node("a", lambda state: {}).add_edge(START, "a").compile()
+    with pytest.raises(ValueError, match="recursion_limit must be at least 1"):
+        graph.invoke({"x": 1}, {"recursion_limit": limit})
+
+
+def test_a_command_that_a_function_finds_elsewhere_may_lead_anywhere():
+    def first(state):
+        return nbflow.types.Command(goto="b")
+
+    builder = StateGraph(Plain).add_node("a", first).add_node("b", lambda state: {"y": 2})
+    assert builder.add_edge(START, "a").compile().invoke({"x": 1}) == {"x": 1, "y": 2}

@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal, TypedDict
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import NodeError
 
 PACKAGES = ("nbflow", "langgraph")
 
@@ -421,6 +423,80 @@ def test_inputs_are_equal(given):
     ours, theirs = both(build, given)
     assert ours == theirs
     assert (ours["result"] == "EmptyInputError") == (given is None)
+
+
+@pytest.mark.parametrize("goto", [None, "c"])
+def test_after_an_error_handler_only_its_commands_lead_on(goto):
+    def build(api: Any) -> Any:
+        def fails(state):
+            raise LookupError("gone")
+
+        def handler(state, error: NodeError):
+            return api.Command(update={"seen": ["handled"]}, goto=goto or ())
+
+        builder = api.StateGraph(State)
+        builder.add_node("a", fails, error_handler=handler)
+        for name in "bc":
+            builder.add_node(name, says(name))
+        builder.add_edge(api.START, "a")
+        builder.add_edge("a", "b")
+        return builder.add_edge("b", "c").compile()
+
+    ours, theirs = both(build, {"seen": []})
+    assert ours == theirs
+
+
+def extended(old, new):
+    old.extend(new)
+    return old
+
+
+def added(old, new):
+    old += new
+    return old
+
+
+@pytest.mark.parametrize("reducer", [extended, added])
+def test_a_reducer_may_change_its_first_argument(reducer):
+    Changed = TypedDict("Changed", {"seen": Annotated[list[str], reducer]})  # noqa: UP013 - a local
+
+    def build(api: Any) -> Any:
+        builder = api.StateGraph(Changed)
+        for name in "abcd":
+            builder.add_node(name, lambda state, name=name: {"seen": [name]})
+        for start, end in ((api.START, "a"), ("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")):
+            builder.add_edge(start, end)
+        return builder.compile()
+
+    ours, theirs = both(build, {"seen": ["given"]})
+    assert ours["result"] == theirs["result"] == {"seen": ["given", *"abcd"]}
+    told = [part["seen"] for part in ours["values"]]  # LangGraph's change after they were told
+    assert told == [["given"], ["given", "a"], ["given", *"abc"], ["given", *"abcd"]]
+
+
+def test_configs_are_merged_key_by_key_and_reach_what_a_node_invokes():
+    def seen(package: str) -> list[Any]:
+        api = APIS[package]
+        told: list[Any] = []
+
+        def tell(state, config: RunnableConfig):
+            own = config["configurable"].items()
+            kept = sorted(pair for pair in own if pair[0] in {"x", "y", "z"})
+            about = sorted(pair for pair in config["metadata"].items() if pair[0] in {"p", "q"})
+            told.append((kept, sorted(config["tags"]), about))
+
+        def invokes(state):
+            inner.invoke({"x": 1}, {"configurable": {"z": 3}})
+
+        inner = api.StateGraph(Plain).add_node("tell", tell).add_edge(api.START, "tell").compile()
+        graph = api.StateGraph(Plain).add_node("tell", tell).add_node("inner", invokes)
+        graph = graph.add_edge(api.START, "tell").add_edge("tell", "inner").compile()
+        bound = graph.with_config(configurable={"x": 1}, metadata={"p": 1}, tags=["s"])
+        more = {"configurable": {"y": 2}, "metadata": {"q": 2}, "tags": ["t"]}
+        bound.invoke({"x": 0}, more)
+        return told
+
+    assert seen("nbflow") == seen("langgraph")
 
 
 @pytest.mark.parametrize("mode", ["updates", "values", ["updates", "values"]], ids=str)

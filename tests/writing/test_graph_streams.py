@@ -115,6 +115,18 @@ def test_an_option_that_is_not_there_is_refused_with_the_nearest():
         diamond().stream({"seen": []}, interrupt_before=["a"])
 
 
+def test_what_a_graph_in_a_graph_writes_comes_from_there():
+    def node(state):
+        get_stream_writer()("inner")
+        return {"x": 1}
+
+    inner = StateGraph(State).add_node(node).add_edge(START, "node").compile()
+    graph = StateGraph(State).add_node("sub", inner).add_edge(START, "sub").compile()
+    assert list(graph.stream({"x": 0}, stream_mode="custom")) == []
+    ((where, data),) = graph.stream({"x": 0}, stream_mode="custom", subgraphs=True)
+    assert (where[0].partition(":")[0], data) == ("sub", "inner")
+
+
 def test_custom_parts_come_at_once_in_their_order():
     def node(state):
         writer = get_stream_writer()
@@ -137,7 +149,7 @@ def test_tasks_tell_of_starts_and_ends():
     assert start["name"] == end["name"] == "node"
     assert start["id"] == end["id"]
     assert start["input"] == {"x": 0, "seen": []}
-    assert start["triggers"] == ["branch:to:node"]
+    assert start["triggers"] == ("branch:to:node",)
     assert (end["error"], end["result"], end["interrupts"]) == (None, {"x": 1}, [])
 
 
@@ -148,7 +160,7 @@ def test_tasks_tell_of_errors():
     graph = StateGraph(State).add_node(node).add_edge(START, "node").compile()
     stream = graph.stream({"x": 0}, stream_mode="tasks")
     assert next(stream)["name"] == "node"
-    assert next(stream)["error"] == "LookupError('mine')"
+    assert repr(next(stream)["error"]) == "LookupError('mine')"
     with pytest.raises(LookupError):
         next(stream)
 
