@@ -68,7 +68,7 @@ class Turns:
 
     def take(self) -> None:
         """Let every unit in the queue try to start, in order; so many now, and the rest soon."""
-        if self._taking:  # they will be taken anyhow
+        if self._taking or not self._ready:  # they will be taken anyhow, or there are none
             return
         self._taking = True
         try:
@@ -144,11 +144,11 @@ class Turns:
 
     def reserve(self, task: Task) -> float:
         """Take a token of a task's rate; in how many seconds it is there."""
-        rate, key = task.node.policy.rate, (task.node.name, "")
-        if rate is None:
-            rate, key = self._rate, ("", task.resource)
+        rate = task.node.policy.rate or self._rate
         if rate is None or task.node.mode is Mode.INLINE:
             return 0.0
+        is_own = task.node.policy.rate is not None
+        key = (task.node.name, "") if is_own else ("", task.resource)
         bucket = self._buckets.setdefault(key, TokenBucket(rate))
         return bucket.reserve(self._loop.time())
 

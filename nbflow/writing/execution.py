@@ -122,7 +122,9 @@ class Executor:
     def _given(self, moving: Moving) -> dict[str, Any]:
         """What a node is given by name."""
         callee = moving.spec.callee
-        given = {} if callee is None else callee.given(self._session)
+        if callee is None or not (callee.asks or moving.is_handler):
+            return {}
+        given = callee.given(self._session)
         if "config" in given:
             about = {**given["config"]["metadata"], **moving.spec.metadata}
             about |= {"langgraph_node": moving.name, "langgraph_step": moving.visit.step}

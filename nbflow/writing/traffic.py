@@ -113,6 +113,7 @@ class Traffic:
         self._graph = graph
         self._session = session
         self._run = run
+        self._scheduler = run.scheduler
         self._prefix = prefix
         self._caller = caller
         self._tell_ended = ended
@@ -122,6 +123,7 @@ class Traffic:
         self._reports = Reports(graph, session, self._history, run_id or run.id)
         self._executor = Executor(graph, session, self._history, self._reports, self._run_subgraph)
         self._calls: set[Call] = set()
+        """What goes on, of a graph in a graph: it may have to be cancelled."""
         self._failures: list[BaseException] = []
         self._left = False
         """True once nobody is to be led on any more."""
@@ -132,7 +134,6 @@ class Traffic:
         self._limit = limit or RECURSION_LIMIT
         self._counts_all = bool(limit or self._routes.members)
         """Whether the limit counts first visits too: without loops only commands lead back."""
-        self._seen: set[str] = set()
 
     def enter(self, outcome: Outcome) -> None:
         """Begin with what the input writes."""
@@ -194,7 +195,7 @@ class Traffic:
     def _visit(self, place: Place, sources: list[Visit]) -> None:
         target, _ = place
         name = self._routes.names[target]
-        step = 1 + max([visit.step for visit in sources])
+        step = 1 + (sources[0].step if len(sources) == 1 else max(v.step for v in sources))
         refusal = None
         try:
             self._check_step(name, step)
@@ -207,13 +208,14 @@ class Traffic:
         self._start(moving, self._routes.nodes[name])
 
     def _check_step(self, name: str, step: int) -> None:
-        if step > self._limit and (self._counts_all or name in self._seen):
+        if step <= self._limit:
+            return
+        if self._counts_all or any(visit.node == name for visit in self._history.visits):
             raise GraphRecursionError(
                 f"Recursion limit of {self._limit} reached without hitting a stop condition: "
                 f"{name!r} would be step {step}. Give a larger recursion_limit in the config, or "
                 "look for what keeps the loop going."
             )
-        self._seen.add(name)
 
     # Calls
 
@@ -223,9 +225,9 @@ class Traffic:
     def _spawn(self, moving: Moving, node: Node, function: Callable[[], Any]) -> None:
         context = None
         if self._caller is not None:  # the session around it isn't its own
-            context = self._run.scheduler.context.copy()
+            context = self._scheduler.context.copy()
             context.run(current_session.set, self._session)
-        call = self._run.scheduler.spawn(
+        call = self._scheduler.spawn(
             node,
             function,
             caller=self._caller,
@@ -233,7 +235,7 @@ class Traffic:
             context=context,
         )
         call.handled = moving.spec.error_handler is not None or self._caller is not None
-        if not call.state.is_final:
+        if self._caller is not None and not call.state.is_final:
             self._calls.add(call)
 
     async def _run_subgraph(self, moving: Moving, state: Any) -> Any:
@@ -255,7 +257,7 @@ class Traffic:
     def _ended(self, moving: Moving, call: Call) -> None:
         """A visit has ended: tell of it, and send its tokens on."""
         self._calls.discard(call)
-        self._left = self._left or self._run.scheduler.is_over
+        self._left = self._left or self._scheduler.is_over
         error = call.error
         if error is None:
             if moving.spec is not _START_SPEC:
@@ -308,7 +310,7 @@ class Traffic:
         self._left = True
         self._tokens.forget_waiting()
         if self._caller is not None:
-            self._run.scheduler.cancel_units(list(self._calls), unneeded=True)
+            self._scheduler.cancel_units(list(self._calls), unneeded=True)
 
     def _leave(self, commands: tuple[Command[Any], ...]) -> None:
         """A node has spoken to the graph around this one: this one is over."""
@@ -334,7 +336,7 @@ class Traffic:
         visited = {visit.node for visit in self._history.visits}
         for name, node in self._routes.nodes.items():
             if name not in visited:
-                self._run.scheduler.calls.never(node)
+                self._scheduler.calls.never(node)
         if self._tell_ended is not None:
             self._tell_ended()
 
