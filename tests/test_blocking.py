@@ -116,6 +116,7 @@ def test_a_branch_that_swallows_every_cancel_cannot_hang_a_script():
 SIGNALS = """
 import asyncio, os, signal, threading, time
 from nbflow import Flow, blocking
+from nbflow.interrupts import interruptible
 
 def press(after):
     threading.Timer(after, os.kill, [os.getpid(), signal.SIGINT]).start()
@@ -167,8 +168,8 @@ def test_an_interrupt_cancels_the_newest_of_several_and_another_one_the_next():
         loop = asyncio.get_running_loop()
         def cancels(name, event):
             return lambda: (heard.append(name), loop.call_soon_threadsafe(event.set))
-        with blocking.interruptible(cancels("outer", first)):
-            with blocking.interruptible(cancels("inner", second)):
+        with interruptible(cancels("outer", first)):
+            with interruptible(cancels("inner", second)):
                 press(0)
                 await second.wait()
                 await asyncio.sleep(0.6)
@@ -183,7 +184,7 @@ def test_an_interrupt_cancels_the_newest_of_several_and_another_one_the_next():
 def test_contexts_that_end_in_another_order_give_back_the_handler_that_was():
     code = """
     async def main():
-        one, two = (blocking.interruptible(lambda: None) for _ in range(2))
+        one, two = (interruptible(lambda: None) for _ in range(2))
         one.__enter__()
         two.__enter__()
         one.__exit__(None, None, None)

@@ -20,6 +20,7 @@ from nbflow import blocking
 from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run, last_run
 from nbflow.errors import NbflowError, RunCancelled, nearest
+from nbflow.interrupts import interruptible
 from nbflow.notebook import capture
 from nbflow.notebook.board import board_for
 from nbflow.notebook.kernel import cancel_hint, in_kernel
@@ -189,7 +190,7 @@ async def _run_shown(
     finish = now_and_in_next_cell(shell, board.finish) if background else board.finish
     run.listen(_at_end(finish, capture.release))
     try:
-        with blocking.interruptible(run.cancel_soon):
+        with interruptible(run.cancel_soon):
             run.start()
             board.show()
             if not background:

@@ -28,6 +28,7 @@ from nbflow.core.run import Run
 from nbflow.core.scheduler import Describe
 from nbflow.core.states import RunState
 from nbflow.errors import NbflowError
+from nbflow.interrupts import interruptible
 from nbflow.notebook import capture, langgraph_watch
 from nbflow.notebook.board import board_for, has_board
 from nbflow.notebook.cells import now_and_in_next_cell
@@ -167,7 +168,7 @@ class _StopButton:
         if blocking.holds_loop() or threading.current_thread() is not threading.main_thread():
             return
         if not self._runs:
-            self._open.enter_context(blocking.interruptible(self._cancel))
+            self._open.enter_context(interruptible(self._cancel))
             shell.events.register("post_run_cell", self._end_of_cell)
             self._open.callback(shell.events.unregister, "post_run_cell", self._end_of_cell)
         self._runs.append(run)
