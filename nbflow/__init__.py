@@ -1,10 +1,10 @@
 """nbflow: parallel LLM work inside a Jupyter notebook.
 
-The layers, each importing only those before it: `errors`, `core` (the engine), `interrupts` (the stop
-button), `blocking` (the sync door), `models`, `writing` (cell text or Python to a flow), `views` (a
-run's record to something to look at), `testing`, `export` (a flow to another program's source),
-`notebook` (magics and the live board) and `cli`. This module joins them, and is light: what needs
-IPython or a model library is imported when it is first used.
+The layers, each importing only those before it: `errors`, `core` (the engine), `interrupts` (the
+stop button), `blocking` (the sync door), `models`, `writing` (cell text or Python to a flow),
+`views` (a run's record to something to look at), `testing`, `export` (a flow to another program's
+source), `notebook` (magics and the live board) and `cli`. This module joins them, and is light:
+what needs IPython or a model library is imported when it is first used.
 """
 
 from __future__ import annotations
