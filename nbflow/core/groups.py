@@ -74,7 +74,7 @@ class Groups:
             self._scheduler.turns.attempt(member)
 
     def _open(self, group: Group) -> None:
-        inputs = self._scheduler.inputs_of(group)
+        inputs = self._scheduler.joins.inputs_of(group)
         self._scheduler.begin(group, {"size": group.fan_out.size(inputs)})
         shares = group.fan_out.shares(inputs)
         if isinstance(shares, AsyncIterator):

@@ -348,6 +348,15 @@ class Run:
         """
         self._feed.listen(listener)
 
+    def at_end(self, callback: Callable[[], object]) -> None:
+        """Call `callback` when the run has ended, before whoever awaits it goes on; as `listen`."""
+
+        def listener(event: Event) -> None:
+            if event.kind is Kind.RUN_ENDED:
+                callback()
+
+        self.listen(listener)
+
     @property
     def record(self) -> RunRecord:
         """What has happened so far, without the branches' values: what every view shows."""

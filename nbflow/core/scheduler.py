@@ -88,8 +88,8 @@ class Scheduler:
         self.live: dict[str, Unit] = {}
         """The units that haven't ended, by id."""
         self.emit = emit
-        self.turns = Turns(options, self._start, self._draw)
         self.groups = Groups(self, options.on_error, self._kept.parts)
+        self.turns = Turns(options, self._start, self.groups.draw)
         self.calls = Calls(self, declared)
         self.calling: Any = None
         """What those keep with it who make calls for the run's code; nothing to the engine."""
@@ -100,7 +100,7 @@ class Scheduler:
         self._values = values
         self._options = options
         self._describe = describe
-        self._joins = Joins(self, topology, values, self._kept)
+        self.joins = Joins(self, topology, values, self._kept)
         self._stopping = False
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
@@ -126,7 +126,7 @@ class Scheduler:
         Raises:
             asyncio.CancelledError: the caller was cancelled; by then, so is every unit.
         """
-        self._joins.begin()
+        self.joins.begin()
         self.turns.take()
         try:
             await self._until_idle()
@@ -254,7 +254,7 @@ class Scheduler:
             self.settle(task, State.CANCELLED)
             return
         try:
-            inputs = self.inputs_of(task)
+            inputs = self.joins.inputs_of(task)
             result, streamed = await attempts(task, inputs, self._options, self)
             data: Mapping[str, Any] = _NOTHING
             if not streamed and result is not None:
@@ -273,13 +273,6 @@ class Scheduler:
         """A unit's turn has come."""
         unit.state = State.RUNNING
         self.emit(Kind.STARTED, unit, data)
-
-    def inputs_of(self, unit: Unit) -> Mapping[str, Any]:
-        """What a unit is called with."""
-        return self._joins.inputs_of(unit)
-
-    def _draw(self, group: Group) -> None:
-        self.groups.draw(group)
 
     def reuse(self, unit: Unit, result: Any) -> None:
         """Settle a unit with an earlier run's result."""
@@ -366,7 +359,7 @@ class Scheduler:
         elif unit.of is not None:
             self.groups.member_ended(unit.of, unit, result, error)
         elif state is State.DONE:
-            self._joins.done(unit.node.name, result)
+            self.joins.done(unit.node.name, result)
         else:
             self._lost(unit.node.name, error)
         self.turns.take()
@@ -410,6 +403,6 @@ class Scheduler:
             self.errors[name] = error
         if self._stopping:
             return
-        self._joins.lose(name)
+        self.joins.lose(name)
         if error is not None and self._options.on_error is OnError.STOP:
             self._cancel_all()

@@ -31,7 +31,7 @@ from nbflow.notebook.asked import Asked
 from nbflow.notebook.frames import Changes, Pacer
 from nbflow.notebook.kernel import in_kernel, in_voila, is_attended, shows_widgets, version
 from nbflow.notebook.layouts import Layouts
-from nbflow.notebook.live_output import LiveOutput
+from nbflow.notebook.live_output import WIDGET_MIME, LiveOutput
 from nbflow.notebook.plain_board import (
     GOES_ON,
     HTML_PERIOD_SECONDS,
@@ -51,8 +51,6 @@ READY_SECONDS = 3.0
 
 SAVED_BOARD = "nbflow-saved-board"
 """The class of what is saved beside a widget; `board.css` hides it while that is alive."""
-
-_WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 _on_boards: WeakSet[Run] = WeakSet()
 
@@ -131,15 +129,10 @@ def show(run: Run) -> None:
     if isinstance(board, Board):
         return
     if run.status is RunState.RUNNING:
-        run.listen(lambda event: _finish_at_end(board, event))
+        # In an empty context, so in the cell that runs now: a program hears of no other.
+        run.at_end(lambda: Context().run(board.finish))
     else:
         board.finish()
-
-
-def _finish_at_end(board: Shown, event: Event) -> None:
-    if event.kind is Kind.RUN_ENDED:
-        # In an empty context, so in the cell that runs now: a program hears of no other.
-        Context().run(board.finish)
 
 
 class Board:
@@ -267,15 +260,15 @@ class Board:
     def _reference(self) -> dict[str, Any]:
         plain = f"{self._run!r} (live where widgets are shown)"
         view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
-        return {"text/plain": plain, _WIDGET_MIME: view}
+        return {"text/plain": plain, WIDGET_MIME: view}
 
     def _everything(self) -> dict[str, Any]:
         whole = self._changes.everything(self._run.elapsed)
         return {**whole, "graph": self._graph, "hint": self._hint}
 
     def _on_event(self, event: Event, run: Run) -> None:
-        if self._instead is not None:
-            _finish_at_end(self._instead, event)
+        if self._instead is not None and event.kind is Kind.RUN_ENDED:
+            Context().run(self._instead.finish)
         if self._live and run is self._run:
             self._changes.note(event)
             self._layouts.note(event)
@@ -344,15 +337,10 @@ class Board:
     def _turn_to_started(self, run: Run) -> None:
         """Start a run that takes the place of the one that is shown, also in variables."""
         before, shell = self._run, get_ipython()
-        if shell is not None:
-            capture.hold(shell)
-            run.listen(capture.release_at_end)
-        try:
+        if shell is None:
             run.start()
-        except BaseException:
-            if shell is not None:
-                capture.release()
-            raise
+        else:
+            capture.start_held(shell, run)
         variables = {} if shell is None else shell.user_ns
         variables |= {name: run for name, value in variables.items() if value is before}
         self.turn_to(run)

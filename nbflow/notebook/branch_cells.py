@@ -7,7 +7,6 @@ name that isn't there yet is an error only in a run. What a cell says, `branch_t
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -164,7 +163,7 @@ async def define(shell: InteractiveShell, magic: str, line: str, body: str) -> N
     branch = read_branch(magic, line, body, shell.transform_cell)
     node = node_of(branch, shell.transform_cell)
     if node.function is not None:  # as a normal cell would, so its mistakes are found at once
-        await run_code(shell, node.statements)
+        await cells.run_code(shell, node.statements)
         node.draft.step(shell.user_ns)
     current_flow(shell).put(branch)
     kind = "Python function" if branch.kind == "python" else branch.kind
@@ -172,21 +171,11 @@ async def define(shell: InteractiveShell, magic: str, line: str, body: str) -> N
     print(f"{magic} {branch.name}: a {kind}{reads}")  # noqa: T201 - the answer
 
 
-async def run_code(shell: InteractiveShell, code: Any) -> None:
-    """Run what stands beside a function."""
-    __tracebackhide__ = True
-    if code is None:
-        return
-    result = eval(code, shell.user_ns)  # noqa: S307 - it is the user's own cell
-    if inspect.iscoroutine(result):
-        await result
-
-
 async def run_beside(shell: InteractiveShell, nodes: Iterable[Node]) -> None:
     """Run what stands beside the functions of a flow, such as imports, before the flow is run."""
     __tracebackhide__ = True
     for node in nodes:
-        await run_code(shell, node.statements)
+        await cells.run_code(shell, node.statements)
 
 
 def show_flow(shell: InteractiveShell, words: list[str]) -> None:

@@ -82,13 +82,7 @@ class Runner(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show_board(self, run: Run, shell: InteractiveShell) -> None:
         """Start a run, its board in the place of the last one's."""
-        capture.hold(shell)
-        try:
-            run.start()
-        except BaseException:
-            capture.release()
-            raise
-        run.listen(capture.release_at_end)
+        capture.start_held(shell, run)
         self._follow(run)
         board = FollowedBoard(run, self._follow)
         before, self._shown = self._shown, _taken(shell, board.show)

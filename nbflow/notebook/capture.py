@@ -20,7 +20,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from nbflow.core.context import TaskContext, current_task
-from nbflow.core.events import Event, Kind
+from nbflow.core.events import Kind
+from nbflow.core.run import Run
 
 
 class BranchStream(io.TextIOBase):
@@ -140,10 +141,15 @@ def release() -> None:
         _undo.close()
 
 
-def release_at_end(event: Event) -> None:
-    """Undo one `hold` when the run ends to whose events this listens."""
-    if event.kind is Kind.RUN_ENDED:
+def start_held(shell: InteractiveShell, run: Run) -> None:
+    """Start a run, and route what its branches say until it has ended."""
+    hold(shell)
+    try:
+        run.start()
+    except BaseException:
         release()
+        raise
+    run.at_end(release)
 
 
 def _replace_streams() -> None:

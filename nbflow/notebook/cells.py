@@ -17,7 +17,6 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 
 from nbflow import blocking
-from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run, last_run
 from nbflow.errors import NbflowError, RunCancelled, nearest
 from nbflow.interrupts import interruptible
@@ -114,7 +113,7 @@ async def run_parsed(shell: InteractiveShell, cell: Cell, *, sync: bool = False)
     """
     __tracebackhide__ = True
     cell.check_names(shell.user_ns)
-    await _run_statements(shell, cell)
+    await run_code(shell, cell.statements)
     bound = cell.bind(shell.user_ns)
     if cell.line.dry_run:
         run = bound.flow.prepare(bound.inputs, hidden=bound.hidden)
@@ -124,12 +123,12 @@ async def run_parsed(shell: InteractiveShell, cell: Cell, *, sync: bool = False)
     await _run(shell, cell, bound, sync=sync)
 
 
-async def _run_statements(shell: InteractiveShell, cell: Cell) -> None:
-    """Run what a cell in Python form says beside its functions, as a normal cell would."""
+async def run_code(shell: InteractiveShell, code: Any) -> None:
+    """Run what stands beside the functions of a cell, if anything, as a normal cell would."""
     __tracebackhide__ = True
-    if cell.statements is None:
+    if code is None:
         return
-    result = eval(cell.statements, shell.user_ns)  # noqa: S307 - it is the user's own cell
+    result = eval(code, shell.user_ns)  # noqa: S307 - it is the user's own cell
     if inspect.iscoroutine(result):
         await result
 
@@ -186,28 +185,16 @@ async def _run_shown(
     """Start a run, show it on a board, and unless it goes on in the background wait for its end."""
     hint = cancel_hint(shell, sync=sync, busy=not background)
     board = board_for(run, shell, cancel_hint=hint, outlives_cell=background)
-    capture.hold(shell)
     finish = now_and_in_next_cell(shell, board.finish) if background else board.finish
-    run.listen(_at_end(finish, capture.release))
+    run.at_end(finish)
     try:
         with interruptible(run.cancel_soon):
-            run.start()
+            capture.start_held(shell, run)
             board.show()
             if not background:
                 await run
     except asyncio.CancelledError:
         raise _interrupted(run) from None
-
-
-def _at_end(*callbacks: Any) -> Any:
-    """A sink that calls back when the run has ended, before whoever awaits it goes on."""
-
-    def sink(event: Event) -> None:
-        if event.kind is Kind.RUN_ENDED:
-            for callback in callbacks:
-                callback()
-
-    return sink
 
 
 def now_and_in_next_cell(

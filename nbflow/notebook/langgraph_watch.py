@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any
 
 from nbflow import blocking
-from nbflow.core.events import Event, Kind
 from nbflow.core.run import Run
 from nbflow.core.states import RunState
 from nbflow.core.threads import iterate_in_thread
@@ -160,7 +159,7 @@ async def _followed(
     work = partial(_listen, asked, known, source, stream)
     name = known.entrypoint or asked.graph.get_name()
     run = FollowedRun(name, known.nodes.values(), work, "LangGraph")
-    run.listen(partial(_close_at_end, stream))
+    run.at_end(stream.close)
     run.start()
     show(run)
     try:
@@ -175,11 +174,6 @@ async def _followed(
         raise run.error
     if run.scheduler.cancelled:
         run.raise_unless_done()
-
-
-def _close_at_end(stream: Stream, event: Event) -> None:
-    if event.kind is Kind.RUN_ENDED:
-        stream.close()
 
 
 async def _listen(asked: _Asked, known: Map, source: Any, stream: Stream, run: FollowedRun) -> None:

@@ -239,7 +239,7 @@ class _Exhibit:
         if self._shell is not None:
             _stop_button.add(self._run, self._shell)
             capture.hold(self._shell)
-            self._run.listen(capture.release_at_end)
+            self._run.at_end(capture.release)
         self._context.copy().run(self._board.show)
 
     def _finish(self) -> None:

@@ -89,17 +89,30 @@ def main() -> int:
     return 0
 
 
+def _opened(  # noqa: PLR0917 - how it looks
+    browser: Browser,
+    server: JupyterServer,
+    theme: Literal["Light", "Dark"],
+    cell: str,
+    width: int,
+    height: int,
+) -> NotebookPage:
+    """A notebook in a theme, its first cell run and its second one not yet."""
+    size = {"width": width, "height": height}
+    context = browser.new_context(viewport=size, device_scale_factor=2)  # type: ignore[arg-type]
+    notebook = NotebookPage(context.new_page(), server)
+    notebook.open_new(f"{width}-{theme.lower()}.ipynb", SETUP, cell)
+    notebook.use_theme(theme)
+    notebook.run_to_end(0, 1)
+    notebook.make_cells_wide(width - 40)
+    return notebook
+
+
 def _pictures(
     browser: Browser, server: JupyterServer, theme: Literal["Light", "Dark"]
 ) -> list[Path]:
     """The board while it runs, in one theme, and in the light one also when it has ended."""
-    size = {"width": WIDTH, "height": HEIGHT}
-    context = browser.new_context(viewport=size, device_scale_factor=2)
-    notebook = NotebookPage(context.new_page(), server)
-    notebook.open_new(f"cats-{theme.lower()}.ipynb", SETUP, CELL)
-    notebook.use_theme(theme)
-    notebook.run_to_end(0, 1)
-    notebook.make_cells_wide(WIDTH - 40)
+    notebook = _opened(browser, server, theme, CELL, WIDTH, HEIGHT)
     notebook.run(1)
     notebook.wait_pane(1, "poem", "moon")
     expect(notebook.pane(1, "joke")).to_have_attribute("data-state", "done")
@@ -108,25 +121,20 @@ def _pictures(
     expect(notebook.output(1)).to_contain_text("for the length of one leap")
     if theme == "Light":
         made.append(_picture(notebook, IMAGES / "fanout-done.png"))
-    context.close()
+    notebook.page.context.close()
     return made
 
 
 def _builder(browser: Browser, server: JupyterServer, theme: Literal["Light", "Dark"]) -> Path:
     """The builder with the flow of the cell, and below it the board of its run."""
-    size = {"width": BUILDER_WIDTH, "height": 2 * HEIGHT}  # all of it is to be seen
-    context = browser.new_context(viewport=size, device_scale_factor=2)
-    notebook = NotebookPage(context.new_page(), server)
-    notebook.open_new(f"builder-{theme.lower()}.ipynb", SETUP, BUILDER)
-    notebook.use_theme(theme)
-    notebook.run_to_end(0, 1)
-    notebook.make_cells_wide(BUILDER_WIDTH - 40)
+    # all of it is to be seen
+    notebook = _opened(browser, server, theme, BUILDER, BUILDER_WIDTH, 2 * HEIGHT)
     notebook.run_to_end(1, 2)
     notebook.output(1).get_by_role("button", name=re.compile("Run$")).click()
     notebook.wait_pane(1, "poem", "moon")
     path = IMAGES / f"builder-{theme.lower()}.png"
     notebook.output(1).locator(".nbflow-builder").screenshot(path=path)
-    context.close()
+    notebook.page.context.close()
     return path
 
 

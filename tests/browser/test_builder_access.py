@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
-from tests.js.test_accessibility import axe  # noqa: F401 - a fixture
+from tests.js.test_accessibility import axe, serious  # noqa: F401 - a fixture
 
 from .page import NotebookPage
 from .servers import FrontEnd
@@ -30,25 +28,13 @@ def builder(notebook: NotebookPage) -> Locator:
     return shown
 
 
-def serious(page: Page, source: str) -> list[Any]:
-    """What axe-core finds in the builder that is serious or worse."""
-    page.evaluate(source)
-    found = page.evaluate("() => axe.run('.nbflow-builder')")
-    return [
-        f"{one['id']}: {node['html'][:160]} ({node['failureSummary'][:240]})"
-        for one in found["violations"]
-        if one["impact"] in ("serious", "critical")
-        for node in one["nodes"]
-    ]
-
-
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_a_builder_with_everything_open_has_nothing_serious(notebook, builder, axe, theme):  # noqa: F811
     notebook.use_theme(theme)
     press(builder, "Run")
     expect(builder.locator(".nbflow-board")).to_have_attribute("data-state", "done", timeout=15_000)
     press(builder, "From cell")
-    assert serious(notebook.page, axe) == []
+    assert serious(notebook.page, axe, ".nbflow-builder") == []
     press(builder, "To cell")
     builder.get_by_role("textbox", name="Text of joke").fill("About {topc} and {{x}}")
     builder.get_by_label("Name").first.fill("my joke")
@@ -59,7 +45,7 @@ def test_a_builder_with_everything_open_has_nothing_serious(notebook, builder, a
     builder.get_by_label("At once").last.fill("x")
     press(builder, "Run")
     expect(builder).to_contain_text("fields need a look")
-    assert serious(notebook.page, axe) == []
+    assert serious(notebook.page, axe, ".nbflow-builder") == []
 
 
 def test_every_control_is_reached_by_tab_in_the_order_of_the_page(notebook, builder):

@@ -13,30 +13,14 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from .servers import JupyterServer
+from .test_builder import SETUP
 
 pytestmark = pytest.mark.browser
-
-MODELS = """\
-%load_ext nbflow
-import asyncio, nbflow
-from nbflow.models import set_default_model
-
-async def parrot(prompt):
-    for word in prompt.split():
-        yield word + " "
-        await asyncio.sleep(0.02)
-
-async def endless(prompt):
-    while True:
-        yield "more "
-        await asyncio.sleep(0.05)
-
-set_default_model(parrot)
-"""
 
 FINISHED = "%%fanout -o run topic=cats\n[joke]\nA joke about {topic}\n[both] template\n<{joke}>"
 
 BUILDER = """\
+import nbflow
 nbflow.Builder('''%%fanout topic=cats
 joke: A joke about {topic}
 poem: A poem about {topic}
@@ -72,7 +56,7 @@ def test_a_prompt_is_edited_in_a_dashboards_builder_and_run(
     page: Page, lab_server: JupyterServer
 ) -> None:
     """A person who has only the page writes a prompt, presses Run, and watches the branches."""
-    open_dashboard(page, lab_server, "dashboard.ipynb", MODELS, FINISHED, BUILDER, "print('end')")
+    open_dashboard(page, lab_server, "dashboard.ipynb", SETUP, FINISHED, BUILDER, "print('end')")
     left = page.locator('.nbflow-board[data-state="done"]')
     expect(left).to_contain_text("<A joke about cats")
     builder = page.locator(".nbflow-builder")
@@ -95,7 +79,7 @@ def test_background_runs_go_on_in_a_dashboard_and_their_buttons_work(
     ended = FINISHED.replace("-o run", "--bg -o ended")
     running = "%%fanout --bg -m endless -o running\nsong: A song"
     open_dashboard(
-        page, lab_server, "background.ipynb", MODELS, ended, running, "await ended;", "run = ended"
+        page, lab_server, "background.ipynb", SETUP, ended, running, "await ended;", "run = ended"
     )
     boards = page.locator(".nbflow-board")
     expect(boards).to_have_count(2, timeout=15_000)

@@ -53,10 +53,10 @@ def _missing(why: str) -> None:
     pytest.skip(why)
 
 
-def serious(page: Page, axe: str) -> list[Any]:
-    """What axe-core finds in the page that is serious or worse."""
+def serious(page: Page, axe: str, within: str = ".nbflow-board") -> list[Any]:
+    """What axe-core finds in a part of the page that is serious or worse."""
     page.evaluate(axe)
-    found = page.evaluate("() => axe.run('.nbflow-board')")
+    found = page.evaluate("within => axe.run(within)", within)
     return [
         f"{one['id']}: {node['html'][:120]} ({node['failureSummary'][:240]})"
         for one in found["violations"]

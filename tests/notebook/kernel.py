@@ -68,6 +68,11 @@ class Kernel:
         """Run a cell to its end."""
         return self.finish(self.start(code))
 
+    def wait_for(self, kind: str) -> None:
+        """Wait until the running cell has said something of a kind, such as `display_data`."""
+        while self.client.get_iopub_msg(timeout=SECONDS)["msg_type"] != kind:
+            pass
+
     def finish(self, message_id: str) -> Cell:
         """Collect what a started cell says until the kernel is idle again."""
         cell = Cell()

@@ -121,6 +121,8 @@ async def telling(kind: type[Board | HtmlBoard] = Board, **how: Any) -> AsyncIte
 async def test_what_a_branch_says_reaches_the_widget_while_it_runs(output, widgets):
     async with telling():
         await until(lambda: "<strong>upon</strong>" in blocks(widgets[0]))
+        assert not widgets[0].closed
+        assert "<strong>upon</strong>" in blocks(widgets[0])
 
 
 async def test_at_the_end_no_widget_is_left(output, widgets):

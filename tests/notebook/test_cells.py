@@ -67,8 +67,7 @@ def test_the_interrupt_cancels_every_branch_and_says_so_shortly(kernel):
         "    await asyncio.sleep(600)\ndef stuck(): time.sleep(600)"
     )
     # the interrupt must fall into the run, not before it: wait until its board stands
-    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-        pass
+    kernel.wait_for("display_data")
     kernel.manager.interrupt_kernel()
     cell = kernel.finish(started)
     assert cell.error.startswith("RunCancelled: cancelled after")
@@ -86,8 +85,7 @@ def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_to_itself(kernel)
         "%%fanout -o run\nasync def hog(): time.sleep(600)\n"
         "async def other(): await asyncio.sleep(600)"
     )
-    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-        pass
+    kernel.wait_for("display_data")
     kernel.manager.interrupt_kernel()
     assert kernel.finish(started).error.startswith("RunCancelled")
     assert kernel.run("run.status.value").text == "'cancelled'"
@@ -100,8 +98,7 @@ def test_the_interrupt_reaches_a_coroutine_that_keeps_the_loop_just_after_it(ker
             f"%%fanout -o run\nasync def hog():\n    for _ in range({steps}):\n"
             "        await asyncio.sleep(0)\n    time.sleep(600)"
         )
-        while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-            pass
+        kernel.wait_for("display_data")
         kernel.manager.interrupt_kernel()
         assert kernel.finish(started).error.startswith("RunCancelled")
 
@@ -198,8 +195,7 @@ def test_a_retry_can_be_interrupted_and_then_retried(kernel):
         "    if what == 'wait': await asyncio.sleep(600)\n    return 'done'"
     )
     started = kernel.start("%nbflow retry")
-    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-        pass
+    kernel.wait_for("display_data")
     kernel.manager.interrupt_kernel()
     assert kernel.finish(started).error.startswith("RunCancelled")
     kernel.run("tries = iter(())")  # the interrupt may have come before the branch began

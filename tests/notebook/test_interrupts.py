@@ -104,8 +104,7 @@ def test_interrupts_at_random_moments_leave_no_orphans(kernel: Kernel):
     for number in range(INTERRUPTS):
         started = kernel.start(CELL)
         # before that it may fall into ipykernel itself, which then doesn't answer
-        while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-            pass
+        kernel.wait_for("display_data")
         moment = moments.uniform(0, SPAN_SECONDS)  # the moment is what is tested
         time.sleep(moment)
         kernel.manager.interrupt_kernel()

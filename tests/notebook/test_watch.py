@@ -203,8 +203,7 @@ def test_an_interrupt_cancels_every_branch(kernel: Kernel, call: str, error: str
     kernel.run(f"async def slow(state): {slow}\ngraph_ = compiled(slow=slow)")
     code = f"%%watch -o run\n{call.replace('graph', 'graph_', 1)}({CATS})"
     started = kernel.start(code)
-    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-        pass
+    kernel.wait_for("display_data")
     kernel.manager.interrupt_kernel()
     cell = kernel.finish(started)
     assert cell.error.startswith(error)
@@ -228,8 +227,7 @@ def test_a_run_that_outlives_its_cell_takes_no_interrupt_of_a_later_one(kernel: 
         heard, run.status.value
     """
     started = kernel.start(textwrap.dedent(counts))
-    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "stream":
-        pass
+    kernel.wait_for("stream")
     kernel.manager.interrupt_kernel()
     assert kernel.finish(started).text == "(1, 'running')"
     kernel.run("run.cancel()\nawait run.ended()")
@@ -329,8 +327,7 @@ def test_langgraphs_own_graph_is_interrupted(kernel: Kernel, call: str, nap: str
         "theirs.add_edge(START, 'nap')\ntheirs = nbflow.watch(theirs.compile())"
     )
     started = kernel.start(f"{call}({CATS})")
-    while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
-        pass
+    kernel.wait_for("display_data")
     kernel.manager.interrupt_kernel()
     cell = kernel.finish(started)
     assert cell.error.startswith(error)
