@@ -8,6 +8,7 @@ from nbflow.core.policies import RunOptions
 from nbflow.core.run import Run
 from nbflow.core.topology import Node, Topology
 from nbflow.core.vote import Vote
+from tests.core.virtual import run_virtually
 
 
 def test_a_value_that_stays_hidden_is_told_as_its_name_alone():
@@ -19,7 +20,7 @@ def test_a_value_that_stays_hidden_is_told_as_its_name_alone():
     assert told == ["", "joke (topic = cats, animal)"]
 
 
-async def test_many_tasks_are_told_as_what_they_came_to():
+def test_many_tasks_are_told_as_what_they_came_to():
     answers = iter(["yes", "no", "yes", "yes", "no"])
 
     async def verdict() -> str:
@@ -29,7 +30,11 @@ async def test_many_tasks_are_told_as_what_they_came_to():
     narrator = Narrator(told.append, 80)
     run = Run(Topology([Node("verdict", verdict, fan_out=(Vote(5),))]), {}, RunOptions(jobs=1))
     run.listen(narrator)
-    await run.start()
+
+    async def ended() -> None:
+        await run.start()
+
+    run_virtually(ended())
     assert [line.strip() for line in told[2:5]] == [
         "✓ verdict  done in 0.0 s",
         "yes",
