@@ -1,10 +1,17 @@
-"""No test sees the settings of whoever runs it, nor do the kernels and commands that it starts."""
+"""What holds for all tests: no wall clock decides, and nobody's own settings are seen.
+
+The kernels and commands that a test starts don't see these either.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("nbflow", deadline=None)
+settings.load_profile("nbflow")
 
 _PERSONAL = ("IPYTHONDIR", "NBFLOW_BOARD", "NBFLOW_MODEL", "OPENAI_API_KEY", "OPENAI_BASE_URL")
 

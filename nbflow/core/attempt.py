@@ -264,7 +264,7 @@ class Attempt:
         """
         task, streamed = self.task, False
         function = task.function
-        args, kwargs = _arguments(function, inputs)
+        args, kwargs = _arguments(function, inputs) if inputs else ((), inputs)
         match task.node.mode:
             case Mode.COROUTINE:
                 result = await function(*args, **kwargs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from nbflow.core.events import Kind
 from nbflow.core.limits import Limit
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task, Unit
-from nbflow.core.topology import Node
+from nbflow.core.topology import Node, Topology
 
 if TYPE_CHECKING:
     from nbflow.core.scheduler import Scheduler
@@ -28,14 +28,15 @@ class Calls:
 
     Args:
         scheduler: Runs them.
-        declared: The nodes that are known before the run.
+        topology: What else is run, and the nodes that are known before.
     """
 
-    def __init__(self, scheduler: Scheduler, declared: Iterable[Node]) -> None:
+    def __init__(self, scheduler: Scheduler, topology: Topology) -> None:
         self.by_node: dict[str, list[Call]] = {}
         """All of them, in the order in which they were made."""
         self._scheduler = scheduler
-        self._declared = {node.name: node for node in declared}
+        self._topology = topology
+        self._declared = dict(topology.declared)
         self._failed: list[Call] = []
 
     def spawn(
@@ -44,7 +45,7 @@ class Calls:
         function: Callable[[], Any],
         *,
         caller: Task | None = None,
-        after: Iterable[Call] = (),
+        after: Sequence[Call] = (),
         then: Callable[[Call], None] | None = None,
         limited: bool = True,
         known: tuple[Any] | None = None,
@@ -61,14 +62,28 @@ class Calls:
             limited: Whether it needs room in the run's limits.
             known: Its result, if that is there already: it isn't called then.
             context: What it runs in, and nothing else does; None for a copy of the run's.
+
+        Raises:
+            RuntimeError: the run has ended.
+            ValueError: a node of the topology has that name.
         """
-        limits = self._scheduler.turns.limits_of(node) if limited else ()
+        scheduler = self._scheduler
+        if node.name in self._topology.nodes:
+            raise ValueError(f"{node.name!r} is a node of this run already; call it otherwise.")
+        if scheduler.is_over:
+            raise RuntimeError(f"the run has ended: {node.name!r} can't be called in it any more.")
+        limits = scheduler.turns.limits_of(node) if limited else ()
         call = self.add(node, limits, function, caller=caller, then=then)
         call.context = context
         if known is not None:
-            self._scheduler.reuse(call, known[0])
-        else:
+            scheduler.reuse(call, known[0])
+        elif after:
             self._wait_for(call, after)
+        else:
+            scheduler.turns.queue(call)
+        if scheduler.closing or scheduler.stopping or (caller is not None and caller.cancelled):
+            scheduler.cancel_units([call], unneeded=caller is not None)
+        scheduler.turns.take()
         return call
 
     def add(
@@ -81,7 +96,8 @@ class Calls:
         then: Callable[[Call], None] | None = None,
     ) -> Call:
         """Make a call known, with the next number of its node; nothing leads to its start."""
-        self.declare(node)
+        if self._declared.get(node.name) is not node:
+            self.declare(node)
         earlier = self.by_node.setdefault(node.name, [])
         number = len(earlier)
         id_ = f"{node.name}[{number}]" if number else node.name
@@ -101,15 +117,14 @@ class Calls:
 
     def declare(self, node: Node) -> None:
         """Say what is known of a node now."""
-        if self._declared.get(node.name) is not node:
-            self._declared[node.name] = node
-            self._scheduler.emit(Kind.NODE, None, node.describe())
+        self._declared[node.name] = node
+        self._scheduler.emit(Kind.NODE, None, node.describe())
 
     def knows(self, name: str) -> bool:
-        """Whether a node of that name is declared."""
-        return name in self._declared
+        """Whether a node of the run has that name."""
+        return name in self._declared or name in self._topology.nodes
 
-    def _wait_for(self, call: Call, others: Iterable[Call]) -> None:
+    def _wait_for(self, call: Call, others: Sequence[Call]) -> None:
         for other in others:
             if not other.state.is_final:
                 other.dependents.append(call)
@@ -127,18 +142,19 @@ class Calls:
             call.error = asyncio.CancelledError(f"{call.id} was cancelled")
         elif error is not None:
             self._failed.append(call)
-        if call.state is State.DONE:
-            self._count_down(call)
-        else:
-            for dependent in call.dependents:
+            if call.caller is None and not call.handled:
+                self._scheduler.call_failed(call, error)
+        for dependent in call.dependents:
+            if call.state is State.DONE:
+                self._need_one_less(dependent)
+            else:
                 self._skip(dependent, call)
         self._tell_end(call)
 
-    def _count_down(self, call: Call) -> None:
-        for dependent in call.dependents:
-            dependent.needs -= 1
-            if not dependent.needs:
-                self._scheduler.turns.queue(dependent)
+    def _need_one_less(self, call: Call) -> None:
+        call.needs -= 1
+        if not call.needs:
+            self._scheduler.turns.queue(call)
 
     def _skip(self, call: Call, because: Call) -> None:
         """Skip a call that can't get what it needs, and those that need it."""

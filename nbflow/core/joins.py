@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from nbflow.core.retry import Kept
 from nbflow.core.states import State
-from nbflow.core.task import Call, Unit
+from nbflow.core.task import Unit
 from nbflow.core.topology import Topology
 from nbflow.errors import NbflowError
 
 if TYPE_CHECKING:
     from nbflow.core.scheduler import Scheduler
-
-_NOTHING: Mapping[str, Any] = {}
 
 
 class Joins:
@@ -59,8 +57,6 @@ class Joins:
         """What a unit is called with; None for an input that has no result and isn't waited for."""
         if unit.share is not None:
             return unit.share.inputs
-        if isinstance(unit, Call):
-            return _NOTHING
         node, inputs = unit.node, {}
         for name in node.inputs:
             if name in self._results:

@@ -20,7 +20,7 @@ from nbflow.core.record import RunRecord
 from nbflow.core.retry import Kept, kept_of
 from nbflow.core.scheduler import Describe, Scheduler
 from nbflow.core.states import RunState, State
-from nbflow.core.topology import Node, Topology
+from nbflow.core.topology import Topology
 from nbflow.errors import NbflowError, RunCancelled, RunError, nearest
 
 SINK_SECONDS = 1.0
@@ -55,7 +55,6 @@ class Run:
         sinks: Called with every event, in order, each in a thread of its own.
         describe: What the `done` event says of a Python node's result beside its text.
         kept: What an ended run of the same nodes leaves to this one.
-        declared: Nodes that aren't in the topology: what is executed of them is spawned.
     """
 
     board: ClassVar[Callable[[Run], Any]]
@@ -81,7 +80,6 @@ class Run:
         sinks: tuple[Sink, ...] = (),
         describe: Describe | None = None,
         kept: Kept | None = None,
-        declared: tuple[Node, ...] = (),
     ) -> None:
         self.id = secrets.token_hex(4)
         self.topology = topology
@@ -92,7 +90,6 @@ class Run:
         self._shown_values = dict(shown_values or {})
         self._describe = describe
         self._kept = kept
-        self._declared = declared
         self._feed = Feed(self.id, name, sinks)
         self._scheduler: Scheduler | None = None
         self._main: asyncio.Task[None] | None = None
@@ -118,7 +115,6 @@ class Run:
             self._feed.emit,
             self._describe,
             self._kept,
-            self._declared,
         )
         for watch in self.watchers:
             watch(self)
@@ -443,5 +439,5 @@ class Run:
         return f"<Run {self.id}{name}: {self.status}, {shown or 'not started'}>"
 
     def _description(self) -> dict[str, Any]:
-        nodes = [*self.topology.description, *(node.describe() for node in self._declared)]
-        return {"name": self._feed.name, "nodes": nodes, "values": self._shown_values}
+        nodes, values = self.topology.description, self._shown_values
+        return {"name": self._feed.name, "nodes": nodes, "values": values}

@@ -36,7 +36,7 @@ from nbflow.core.retry import Kept
 from nbflow.core.states import State
 from nbflow.core.task import Call, Group, Task, Unit
 from nbflow.core.threads import call_in_thread
-from nbflow.core.topology import Mode, Node, Topology
+from nbflow.core.topology import Mode, Topology
 from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
 
@@ -69,7 +69,6 @@ class Scheduler:
         describe: Called in a thread with what a Python node returned; what it gives is added to
             the data of the `done` event.
         kept: What an earlier run leaves to this one.
-        declared: The nodes that calls may be of, as far as they are known before.
     """
 
     def __init__(  # noqa: PLR0917 - what a run is made of
@@ -80,7 +79,6 @@ class Scheduler:
         emit: Emitter,
         describe: Describe | None = None,
         kept: Kept | None = None,
-        declared: Iterable[Node] = (),
     ) -> None:
         self._kept = kept or Kept()
         self.results: dict[str, Any] = dict(self._kept.results)
@@ -90,7 +88,7 @@ class Scheduler:
         self.emit = emit
         self.groups = Groups(self, options.on_error, self._kept.parts)
         self.turns = Turns(options, self._start, self.groups.draw)
-        self.calls = Calls(self, declared)
+        self.calls = Calls(self, topology)
         self.calling: Any = None
         """What those keep with it who make calls for the run's code; nothing to the engine."""
         self.cancelled = False
@@ -101,7 +99,10 @@ class Scheduler:
         self._options = options
         self._describe = describe
         self.joins = Joins(self, topology, values, self._kept)
-        self._stopping = False
+        self.stopping = False
+        """True once all that hasn't ended is being cancelled."""
+        self.is_over = False
+        """True once nothing is left to do, and nothing can be added."""
         self.loop = asyncio.get_running_loop()
         self.context = copy_context()
         """The run's: each task has a copy, for what one sets there is nothing to the next."""
@@ -161,7 +162,7 @@ class Scheduler:
             self.cancel_units([self.live[id]])
 
     def _cancel_all(self) -> None:
-        self._stopping = True
+        self.stopping = True
         self.cancel_units(list(self.live.values()))
 
     def cancel_units(self, units: Iterable[Unit], *, unneeded: bool = False) -> None:
@@ -199,8 +200,9 @@ class Scheduler:
     # One task
 
     def _start(self, task: Task) -> None:
-        self.begin(task, _FIRST)
-        if isinstance(task, Call) and self._is_one_call(task.node):
+        task.state = State.RUNNING
+        self.emit(Kind.STARTED, task, _FIRST)
+        if task.node.mode is Mode.THREAD and isinstance(task, Call) and self._is_one_call(task):
             if self.closing:
                 self.settle(task, State.CANCELLED)
             else:
@@ -214,16 +216,14 @@ class Scheduler:
             self._execute(task), name=task.id, context=context or self.context.copy()
         )
 
-    def _is_one_call(self, node: Node) -> bool:
-        """Whether nothing is to be done for it but to call a function in a thread, once.
+    def _is_one_call(self, task: Call) -> bool:
+        """Whether nothing is to be done but to call its function in a thread, once.
 
         Then it needs no coroutine, which costs more than many a quick call. As none has begun, a
         cancel settles such a task at once.
         """
-        own, all_ = node.policy, self._options
-        return node.mode is Mode.THREAD and not (
-            own.timeout or own.retry or all_.timeout or all_.retry or self._describe
-        )
+        own, all_ = task.node.policy, self._options
+        return not (own.timeout or own.retry or all_.timeout or all_.retry or self._describe)
 
     def _called(self, task: Call, result: Any, error: BaseException | None) -> None:
         """A thread has called the function of a task that has no coroutine."""
@@ -254,7 +254,7 @@ class Scheduler:
             self.settle(task, State.CANCELLED)
             return
         try:
-            inputs = self.joins.inputs_of(task)
+            inputs = _NOTHING if isinstance(task, Call) else self.joins.inputs_of(task)
             result, streamed = await attempts(task, inputs, self._options, self)
             data: Mapping[str, Any] = _NOTHING
             if not streamed and result is not None:
@@ -282,34 +282,6 @@ class Scheduler:
         data = {"text": text_of(result), "reused": True}
         self.settle(unit, State.DONE, data, result=result)
 
-    # New calls
-
-    def spawn(self, node: Node, function: Callable[[], Any], **how: Any) -> Call:
-        """Add a call to the run; see `Calls.spawn`.
-
-        Raises:
-            RuntimeError: the run has ended.
-            ValueError: a node of the topology has that name.
-        """
-        if node.name in self._topology.nodes:
-            raise ValueError(f"{node.name!r} is a node of this run already; call it otherwise.")
-        if self.is_over:
-            raise RuntimeError(f"the run has ended: {node.name!r} can't be called in it any more.")
-        call = self.calls.spawn(node, function, **how)
-        if self.closing or self._stopping or (call.caller is not None and call.caller.cancelled):
-            self.cancel_units([call], unneeded=call.caller is not None)
-        self.turns.take()
-        return call
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing is left to do, and nothing can be added."""
-        return self._idle.done()
-
-    def has_node(self, name: str) -> bool:
-        """Whether the topology has a node of that name, or one is declared."""
-        return name in self._topology.nodes or self.calls.knows(name)
-
     # Ends
 
     def add(self, unit: Unit) -> None:
@@ -317,7 +289,7 @@ class Scheduler:
         self.live[unit.id] = unit
         data = _NOTHING if unit.of is None else {"of": unit.of.id}
         if isinstance(unit, Call):
-            data = unit.origin
+            data = unit.origin if unit.index or unit.caller is not None else _NOTHING
         elif isinstance(unit, Group):
             known = {**self._values, **(unit.share.inputs if unit.share else {})}
             data = {**data, **description(unit, known)}
@@ -355,7 +327,7 @@ class Scheduler:
             members = list(unit.members.values())
             self.cancel_units(members, unneeded=state is State.DONE or unit.fold.decided)
         if isinstance(unit, Call):
-            self._call_ended(unit, result, error)
+            self.calls.ended(unit, result, error)
         elif unit.of is not None:
             self.groups.member_ended(unit.of, unit, result, error)
         elif state is State.DONE:
@@ -372,21 +344,21 @@ class Scheduler:
                 task.caller.attempt.progress()
         if before is State.RUNNING:
             task.asyncio_task = task.attempt = None
-            if not task.calls:
+            if task.limits and not task.calls:
                 self.turns.end(task)
         if task.calls and task.state is not State.DONE:
             self.cancel_units(self.calls.made_by(task), unneeded=True)
 
-    def _call_ended(self, call: Call, result: Any, error: BaseException | None) -> None:
-        if error is not None and call.caller is None and not call.handled:
-            call.handled = True
-            self.errors[call.id] = error
-            if self._options.on_error is OnError.STOP and not self._stopping:
-                self._cancel_all()
-        self.calls.ended(call, result, error)
+    def call_failed(self, call: Call, error: BaseException) -> None:
+        """A call has failed, and nobody but the run is there to be told."""
+        call.handled = True
+        self.errors[call.id] = error
+        if self._options.on_error is OnError.STOP and not self.stopping:
+            self._cancel_all()
 
     def _end_if_idle(self) -> None:
-        if not self.live and not self._idle.done():
+        if not self.live and not self.is_over:
+            self.is_over = True
             self._idle.set_result(None)
 
     def skip(self, unit: Unit, because: list[str]) -> None:
@@ -401,7 +373,7 @@ class Scheduler:
         """A node has no result: skip those that can no longer get what they need, or stop all."""
         if error is not None:
             self.errors[name] = error
-        if self._stopping:
+        if self.stopping:
             return
         self.joins.lose(name)
         if error is not None and self._options.on_error is OnError.STOP:

@@ -17,10 +17,8 @@ class State(StrEnum):
 
     __hash__ = str.__hash__  # equal to its text, so also found by it
 
-    @property
-    def is_final(self) -> bool:
-        """True when nothing can follow."""
-        return not TRANSITIONS[self]
+    is_final: bool
+    """True when nothing can follow."""
 
 
 class RunState(StrEnum):
@@ -43,6 +41,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.SKIPPED: frozenset(),
 }
 """From each state, the states that may follow; an empty set marks an end."""
+
+for _state, _following in TRANSITIONS.items():
+    _state.is_final = not _following  # asked for so often that a property would be too slow
 
 
 def check_transition(before: State, after: State) -> None:

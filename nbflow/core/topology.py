@@ -105,6 +105,7 @@ class Topology:
 
     Args:
         nodes: In the order in which they were declared.
+        declared: Nodes that don't run by themselves: code calls them while the run goes on.
 
     Raises:
         FlowError: two nodes of one name, a cycle, or a node that waits for more inputs than it has.
@@ -115,8 +116,9 @@ class Topology:
         (['a', 'b', 'join'], ('join',), ())
     """
 
-    def __init__(self, nodes: Iterable[Node]) -> None:
+    def __init__(self, nodes: Iterable[Node] = (), declared: Iterable[Node] = ()) -> None:
         self.nodes: dict[str, Node] = {}
+        self.declared: Mapping[str, Node] = {node.name: node for node in declared}
         for node in nodes:
             if node.name in self.nodes:
                 raise FlowError(f"two nodes are called {node.name!r}; rename one of them.")
@@ -145,7 +147,7 @@ class Topology:
     @cached_property
     def description(self) -> list[dict[str, Any]]:
         """What is known of the nodes before they run, as plain data."""
-        return [node.describe() for node in self.nodes.values()]
+        return [node.describe() for node in (*self.nodes.values(), *self.declared.values())]
 
     @property
     def values(self) -> tuple[str, ...]:

@@ -62,9 +62,9 @@ class Turns:
         limits = self._limits_in_threads if in_threads else self._limits_on_loop
         return limits if node.policy.jobs is None else (Limit(node.policy.jobs), *limits)
 
-    def queue(self, *units: Unit) -> None:
-        """Put units that are ready at the end of the queue."""
-        self._ready.extend(units)
+    def queue(self, unit: Unit) -> None:
+        """Put a unit that is ready at the end of the queue."""
+        self._ready.append(unit)
 
     def take(self) -> None:
         """Let every unit in the queue try to start, in order; so many now, and the rest soon."""
@@ -95,8 +95,11 @@ class Turns:
             else:
                 if isinstance(unit, Group):
                     self._draw(unit)
-                elif isinstance(unit, Task) and self._has_token(unit):
-                    self.begin(unit)
+                elif isinstance(unit, Task) and (
+                    (self._rate is None and unit.node.policy.rate is None) or self._has_token(unit)
+                ):
+                    for limit in unit.limits:
+                        limit.take()
                     self._start(unit)
                     return
         self._let_others_try(unit)

@@ -34,7 +34,7 @@ class FollowedRun(Run):
     """
 
     def __init__(self, name: str, nodes: Iterable[Node], work: Work, worker: str) -> None:
-        super().__init__(Topology([]), {}, RunOptions(), name=name, declared=tuple(nodes))
+        super().__init__(Topology(declared=nodes), {}, RunOptions(), name=name)
         self.error: BaseException | None = None
         """What the work raised."""
         self._do = work
@@ -71,7 +71,7 @@ class FollowedRun(Run):
         """What was never heard of again, and what never ran."""
         calls = [call for calls in self.scheduler.calls.by_node.values() for call in calls]
         self.scheduler.cancel_units(calls)
-        for node in self._declared:
+        for node in self.topology.declared.values():
             self.scheduler.calls.never(node)
 
     def _cancel(self, name: str | None = None) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from nbflow.core.run import Run
+from nbflow.core.topology import Topology
 from nbflow.errors import GraphError, nearest
 from nbflow.writing import traffic
 from nbflow.writing.caching import InMemoryCache, Namespace, namespace_of
 from nbflow.writing.checks import successors_of
-from nbflow.writing.routes import Routes
+from nbflow.writing.routes import Routes, declared_nodes
 from nbflow.writing.state import ROOT, Schema
 from nbflow.writing.streams import Invocable, Session
 
@@ -82,6 +84,11 @@ class CompiledStateGraph(Invocable):
         if prefix not in self._routes:
             self._routes[prefix] = Routes(self, prefix)
         return self._routes[prefix]
+
+    @cached_property
+    def topology(self) -> Topology:
+        """What the engine knows of it before it runs."""
+        return Topology(declared=declared_nodes(self))
 
     def shown(self, values: Mapping[str, Any], wanted: str | tuple[str, ...] | None = None) -> Any:
         """What those who invoke it see of the state.

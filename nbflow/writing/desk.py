@@ -149,7 +149,7 @@ class Desk:
         name = self._names.get(wanted)
         if name is None:
             name = wanted
-            while self.scheduler.has_node(name):
+            while self.scheduler.calls.knows(name):
                 name += "()"
             self._names[wanted] = name
         return name

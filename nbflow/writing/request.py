@@ -221,7 +221,7 @@ class Request:
             self.known = self._slot.known()
         if self._session is not None:
             self._tell_start(self._session)
-        self.call = self.desk.scheduler.spawn(
+        self.call = self.desk.scheduler.calls.spawn(
             node,
             self._callable(),
             caller=self.caller,

@@ -14,6 +14,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any, NamedTuple, TypeAlias, get_args, get_origin, get_type_hints
 
 from nbflow.errors import GraphError, InvalidUpdateError
@@ -272,6 +273,10 @@ class Past:
         return bool(self.visits >> visit.index & 1)
 
 
+_STEP = attrgetter("step")
+_ORDER = attrgetter("step", "rank")
+
+
 class History:
     """All visits of a run, and the states they made.
 
@@ -309,7 +314,7 @@ class History:
         """
         if len(visits) == 1:
             return self.after(visits[0])
-        latest = max(visits, key=lambda visit: visit.step)
+        latest = max(visits, key=_STEP)
         before = latest.before
         if all(visit.before is before for visit in visits):
             return self.folded(before, visits)
@@ -327,7 +332,7 @@ class History:
         Raises:
             InvalidUpdateError: two of them contradict each other.
         """
-        latest = max(self.visits, key=lambda visit: visit.step)
+        latest = max(self.visits, key=_STEP)
         if (latest.before.visits | 1 << latest.index).bit_count() == len(self.visits):
             return self.after(latest)
         return self.folded(self.first.before, self.visits)
@@ -347,7 +352,7 @@ class History:
         past = Past(before.visits, dict(before.values), writers, overwriters)
         own: set[str] = set()
         """The keys whose value is this state's alone, so a reducer may change it in place."""
-        for visit in sorted(visits, key=lambda visit: (visit.step, visit.rank)):
+        for visit in sorted(visits, key=_ORDER):
             for key, value in visit.update:
                 reducer = self._reducers.get(key)
                 if reducer is None:

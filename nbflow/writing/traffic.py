@@ -21,7 +21,7 @@ from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.run import Run
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task
-from nbflow.core.topology import Mode, Node, Topology
+from nbflow.core.topology import Mode, Node
 from nbflow.errors import (
     EmptyInputError,
     GraphRecursionError,
@@ -29,7 +29,7 @@ from nbflow.errors import (
 )
 from nbflow.writing.execution import Executor
 from nbflow.writing.reports import Moving, Reports, tell_chunk
-from nbflow.writing.routes import END, START, Way, declared_nodes
+from nbflow.writing.routes import END, START, Way
 from nbflow.writing.state import History, Outcome, Visit, outcome_of
 from nbflow.writing.streams import Session, current_session
 from nbflow.writing.tokens import Place, Tokens
@@ -52,11 +52,10 @@ def begin(graph: CompiledStateGraph, input: Any, session: Session) -> Run:  # no
     update = input_update(graph, input)
     jobs = session.config.get("max_concurrency")
     run = Run(
-        Topology([]),
+        graph.topology,
         {},
         RunOptions(jobs=jobs, on_error=OnError.STOP),
         name="" if graph.name == UNNAMED else graph.name,
-        declared=tuple(declared_nodes(graph)),
     ).start()
     if "messages" in session.modes:
         run.listen(partial(tell_chunk, session))
@@ -121,6 +120,7 @@ class Traffic:
         self._history = History(graph.state)
         self._tokens = Tokens(self._routes)
         self._reports = Reports(graph, session, self._history, run_id or run.id)
+        self._tells = bool(session.modes)
         self._executor = Executor(graph, session, self._history, self._reports, self._run_subgraph)
         self._calls: set[Call] = set()
         """What goes on, of a graph in a graph: it may have to be cancelled."""
@@ -157,7 +157,8 @@ class Traffic:
 
     def _go_on_from(self, moving: Moving) -> None:
         """Send tokens along every edge that a visit takes."""
-        name, visit, tokens, routes = moving.name, moving.visit, self._tokens, self._routes
+        visit, tokens, routes = moving.visit, self._tokens, self._routes
+        name = visit.node
         for way in routes.plain[name] if not moving.is_handler else ():
             tokens.lead(visit, _place_after(moving, way))
         for edge, starts, end in routes.together.get(name, ()) if not moving.is_handler else ():
@@ -173,7 +174,8 @@ class Traffic:
         visit, refusal = moving.visit, None
         step = visit.step + 1
         try:
-            self._check_step(send.node, step)
+            if step > self._limit:
+                self._check_step(send.node, step)
             before = self._history.after(visit)
         except Exception as error:  # noqa: BLE001 - a reducer's, or the update contradicts itself
             before, refusal = self._history.first.before, error
@@ -198,18 +200,23 @@ class Traffic:
         step = 1 + (sources[0].step if len(sources) == 1 else max(v.step for v in sources))
         refusal = None
         try:
-            self._check_step(name, step)
+            if step > self._limit:
+                self._check_step(name, step)
             before = self._history.merged(sources)
         except Exception as error:  # noqa: BLE001 - a reducer's, or the updates contradict
             before, refusal = self._history.first.before, error
         visit = self._history.visit(name, step, (0, target), before)
         moving = Moving(visit, self._graph.nodes[name], place, refusal=refusal)
-        self._reports.began(moving)
+        if self._tells:
+            self._reports.began(moving)
         self._start(moving, self._routes.nodes[name])
 
     def _check_step(self, name: str, step: int) -> None:
-        if step <= self._limit:
-            return
+        """Refuse a step that is too many.
+
+        Raises:
+            GraphRecursionError: it is.
+        """
         if self._counts_all or any(visit.node == name for visit in self._history.visits):
             raise GraphRecursionError(
                 f"Recursion limit of {self._limit} reached without hitting a stop condition: "
@@ -227,7 +234,7 @@ class Traffic:
         if self._caller is not None:  # the session around it isn't its own
             context = self._scheduler.context.copy()
             context.run(current_session.set, self._session)
-        call = self._scheduler.spawn(
+        call = self._scheduler.calls.spawn(
             node,
             function,
             caller=self._caller,
@@ -260,7 +267,7 @@ class Traffic:
         self._left = self._left or self._scheduler.is_over
         error = call.error
         if error is None:
-            if moving.spec is not _START_SPEC:
+            if self._tells and moving.spec is not _START_SPEC:
                 self._reports.done(moving)
             if moving.outcome.for_parent:
                 self._leave(moving.outcome.for_parent)
@@ -274,10 +281,11 @@ class Traffic:
             if call.state is State.FAILED:
                 self._fail(error)
         self._tokens.drop(moving.place)
-        try:
-            self._reports.ended(moving, self._tokens)
-        except Exception as error:  # noqa: BLE001 - a reducer's
-            self._fail(error)
+        if self._tells:
+            try:
+                self._reports.ended(moving, self._tokens)
+            except Exception as error:  # noqa: BLE001 - a reducer's
+                self._fail(error)
         self._advance()
 
     def _fail(self, error: BaseException) -> None:

@@ -95,6 +95,7 @@ class Workflow(Invocable):
             policy=policy,
             mode=self._callee.mode,
         )
+        self._topology = Topology(declared=[self._node])
         self._last: Run | None = None
 
     def begin(self, input: Any, session: Session) -> Run:  # noqa: A002 - LangGraph's word
@@ -109,11 +110,10 @@ class Workflow(Invocable):
         try:
             jobs = session.config.get("max_concurrency")
             run = Run(
-                Topology([]),
+                self._topology,
                 {},
                 RunOptions(jobs=jobs, on_error=OnError.STOP),
                 name=self.name,
-                declared=(self._node,),
             )
             run.origin = self
             run.start()
@@ -174,7 +174,7 @@ class _Invocation:
         }
         self._session.put("tasks", payload)
         self._session.put_debug("task", 0, payload)
-        self._run.scheduler.spawn(
+        self._run.scheduler.calls.spawn(
             node,
             functools.partial(function, **callee.given(self._session)),
             then=self._ended,

@@ -27,7 +27,7 @@ class Program:
         """Spawn a call and return it with the future of its end."""
         known = self.nodes.setdefault(function.__name__, node(function, *inputs))
         ended = asyncio.get_running_loop().create_future()
-        call = self.run.scheduler.spawn(
+        call = self.run.scheduler.calls.spawn(
             known,
             lambda: function(**arguments),
             after=after,
@@ -315,14 +315,14 @@ async def test_a_node_that_changes_is_told_of_again():
 async def test_a_call_may_not_have_the_name_of_a_node_that_the_run_has_anyhow(start):
     run = start(node(fails), on_error=OnError.KEEP)
     with pytest.raises(ValueError, match="'fails' is a node of this run already"):
-        run.scheduler.spawn(node(fails), fails, then=lambda _call: None)
+        run.scheduler.calls.spawn(node(fails), fails, then=lambda _call: None)
     await run
 
 
 async def test_a_call_whose_result_is_known_is_not_executed():
     program = Program(jobs=1)
     ended = []
-    call = program.run.scheduler.spawn(node(fails), fails, then=ended.append, known=("kept",))
+    call = program.run.scheduler.calls.spawn(node(fails), fails, then=ended.append, known=("kept",))
     run = await program.run
     assert ended == [call]
     assert run["fails"] == "kept"
@@ -332,9 +332,9 @@ async def test_a_call_whose_result_is_known_is_not_executed():
 async def test_a_node_that_is_declared_again_is_drawn_as_it_is_now():
     program = Program()
     scheduler = program.run.scheduler
-    assert not scheduler.has_node("double")
+    assert not scheduler.calls.knows("double")
     program.spawn(double, n=1)
-    assert scheduler.has_node("double")
+    assert scheduler.calls.knows("double")
     scheduler.calls.declare(node(double, "fails"))
     run = await program.run
     assert run.record.nodes["double"].inputs == ("fails",)

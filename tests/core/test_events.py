@@ -51,7 +51,7 @@ async def eventful(start):
         values={"ns": [b"a", {1, 2}]},
         on_error=OnError.KEEP,
     )
-    run.scheduler.spawn(Node("spawned", _longest), _longest, then=lambda _call: None)
+    run.scheduler.calls.spawn(Node("spawned", _longest), _longest, then=lambda _call: None)
     return [event async for event in run.events()], run
 
 

@@ -394,7 +394,7 @@ def test_hostile_names_keep_boxes_whole_in_plain_characters(drawn: DrawnGraph) -
 
 @needs_graphviz
 @given(graphs())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_hostile_names_become_exactly_one_node_each_of_a_picture(drawn: DrawnGraph) -> None:
     groups = [group.get("class") for group in ET.fromstring(drawn.draw_svg()).iter(f"{SVG}g")]
     assert groups.count("node") == len(drawn.nodes)

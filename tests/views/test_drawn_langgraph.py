@@ -180,7 +180,7 @@ def plain_graphs(draw: st.DrawFn) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 @given(plain_graphs())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_graph_of_plain_edges_is_the_same(
     made: tuple[list[str], list[tuple[str, str]]],
 ) -> None:

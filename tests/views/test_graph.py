@@ -137,7 +137,7 @@ def test_the_layout_does_not_depend_on_how_far_the_run_is(story):
 
 
 @needs_graphviz
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example(HOSTILE_NAMES)
 @given(st.lists(st.text(max_size=20) | st.sampled_from(HOSTILE_NAMES), unique=True, max_size=12))
 def test_any_names_make_exactly_one_box_each(names):

@@ -77,7 +77,7 @@ def ancestors(inputs):
     return before
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(programs, st.sampled_from([None, 1, 2]), st.sampled_from([run_in_a_thread, run_on_a_loop]))
 def test_every_program_returns_what_it_says_and_is_drawn_with_all_it_read(program, jobs, workflow):
     assert workflow.invoke(program, {"max_concurrency": jobs}) == expected(program)

@@ -106,7 +106,7 @@ def taken(shape: Shape) -> list[int]:
     return sorted(found)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(shapes(choosing=True), durations, durations, st.integers(1, 4))
 def test_the_result_never_depends_on_timing_or_room(shape, one, other, room):
     first, _ = run(built(shape, one))
@@ -114,14 +114,12 @@ def test_the_result_never_depends_on_timing_or_room(shape, one, other, room):
     assert run(built(shape, other), {"max_concurrency": room})[0] == first
 
 
-@settings(deadline=None)
 @given(shapes(choosing=True), durations)
 def test_every_node_that_a_way_leads_to_runs_once(shape, seconds):
     seen, _ = run(built(shape, seconds))
     assert Counter(seen) == Counter(f"n{number}" for number in taken(shape))
 
 
-@settings(deadline=None)
 @given(shapes(), durations)
 def test_the_time_of_a_run_is_its_critical_path(shape, seconds):
     ends: list[int] = []
@@ -130,7 +128,6 @@ def test_the_time_of_a_run_is_its_critical_path(shape, seconds):
     assert run(built(shape, seconds))[1] == pytest.approx(max(ends))
 
 
-@settings(deadline=None)
 @given(shapes(), durations)
 def test_a_node_sees_all_its_ancestors_and_nobody_else(shape, seconds):
     told: dict[str, list[str]] = {}
@@ -141,7 +138,6 @@ def test_a_node_sees_all_its_ancestors_and_nobody_else(shape, seconds):
         assert set(told[f"n{number}"]) == {f"n{ancestor}" for ancestor in ancestors[number]}
 
 
-@settings(deadline=None)
 @given(shapes(choosing=True), durations)
 def test_the_last_of_the_values_is_the_result(shape, seconds):
     graph = built(shape, seconds)
@@ -156,7 +152,6 @@ def test_the_last_of_the_values_is_the_result(shape, seconds):
         assert later[: len(earlier)] == earlier
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), max_size=8), st.integers(1, 4))
 def test_sends_come_back_in_the_order_sent(seconds, room):
     async def node(given):
@@ -176,7 +171,6 @@ def test_sends_come_back_in_the_order_sent(seconds, room):
     assert run(graph, {"max_concurrency": room})[0] == expected
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), durations, durations)
 def test_a_loop_gives_the_same_result_whatever_the_timing(rounds, one, other):
     def graph_of(seconds: list[int]) -> Any:

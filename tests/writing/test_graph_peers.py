@@ -115,7 +115,7 @@ def layered(
     return build
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(layers(), st.booleans())
 def test_layered_graphs_are_equal(shape, waiting):
     # Nodes see the whole layers before them in LangGraph, and their ancestors here: equal if every
@@ -129,7 +129,7 @@ def _pairs(shape: list[list[list[int]]]) -> list[tuple[list[Any], list[Any]]]:
     return [(before, layer) for before, layer in zip([[0], *shape], shape, strict=False)]
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(layers(), st.booleans())
 def test_sparse_layered_graphs_are_equal_if_nodes_do_not_look_around(shape, waiting):
     ours, theirs = both(
@@ -138,7 +138,7 @@ def test_sparse_layered_graphs_are_equal_if_nodes_do_not_look_around(shape, wait
     assert ours == theirs
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(layers(), st.data())
 def test_layers_that_choose_from_the_next_are_equal(shape, data):
     ways: dict[str, list[str]] = {}
@@ -165,7 +165,7 @@ def _size(shape: list[list[list[int]]], depth: int) -> int:
     return len(shape[depth]) if depth < len(shape) else 0
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_walks_through_loops_are_equal(data):
     names = "abcd"[: data.draw(st.integers(1, 4))]
@@ -185,7 +185,7 @@ def test_walks_through_loops_are_equal(data):
     assert ours == theirs
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_walks_by_commands_and_sends_are_equal(data):
     names = "abcd"[: data.draw(st.integers(1, 4))]
@@ -212,7 +212,7 @@ def test_walks_by_commands_and_sends_are_equal(data):
     assert ours == theirs
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_edges_that_wait_for_several_are_equal_in_any_graph_without_loops(data):
     count = data.draw(st.integers(1, 6))

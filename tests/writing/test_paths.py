@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow.writing import paths
@@ -50,26 +50,22 @@ def without(successors: list[list[int]], edges: set[tuple[int, int]]) -> list[li
     return [[t for t in targets if (n, t) not in edges] for n, targets in enumerate(successors)]
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_without_the_back_edges_there_is_no_loop(successors):
     assert not has_loop(without(successors, paths.back_edges(successors, 0)))
 
 
-@settings(deadline=None)
 @given(acyclic())
 def test_a_graph_without_loops_has_no_back_edges(successors):
     assert paths.back_edges(successors, 0) == set()
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_every_back_edge_is_in_a_loop(successors):
     for source, target in paths.back_edges(successors, 0):
         assert source == target or source in reached(successors, target)
 
 
-@settings(deadline=None)
 @given(acyclic())
 def test_the_order_puts_each_node_before_those_it_leads_to(successors):
     order = paths.order(successors)
@@ -79,7 +75,6 @@ def test_the_order_puts_each_node_before_those_it_leads_to(successors):
         assert all(place[node] < place[target] for target in targets)
 
 
-@settings(deadline=None)
 @given(acyclic())
 def test_ancestors_are_those_from_which_one_can_come(successors):
     before = paths.ancestors(successors)
@@ -88,7 +83,6 @@ def test_ancestors_are_those_from_which_one_can_come(successors):
         assert set(paths.bits(before[node])) == expected
 
 
-@settings(deadline=None)
 @given(acyclic(), st.data())
 def test_edges_added_later_lead_on_and_never_back(successors, data):
     before = paths.ancestors(successors)
@@ -102,7 +96,6 @@ def test_edges_added_later_lead_on_and_never_back(successors, data):
         assert not has_loop(successors)
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_a_cycle_is_found_if_there_is_one_and_is_one(successors):
     found = paths.cycle(successors)
@@ -112,7 +105,6 @@ def test_a_cycle_is_found_if_there_is_one_and_is_one(successors):
         assert all(after in successors[node] for node, after in pairwise(found))
 
 
-@settings(deadline=None)
 @given(graphs())
 def test_nodes_that_can_come_to_each_other_are_in_one_loop(successors):
     back = paths.back_edges(successors, 0)
@@ -126,13 +118,11 @@ def test_nodes_that_can_come_to_each_other_are_in_one_loop(successors):
                 assert scope[one] == scope[other]
 
 
-@settings(deadline=None)
 @given(acyclic())
 def test_a_graph_without_loops_has_none(successors):
     assert paths.loops(successors, paths.ancestors(successors)) == [None] * len(successors)
 
 
-@settings(deadline=None)
 @given(st.sets(st.integers(0, 200)))
 def test_bits_are_the_members_of_a_set(members):
     assert list(paths.bits(sum(1 << member for member in members))) == sorted(members)

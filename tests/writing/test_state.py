@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, Required, TypedDict
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nbflow.errors import GraphError, InvalidUpdateError
@@ -160,7 +160,6 @@ def test_what_contradicts_may_be_shown_loosely():
     assert history.folded(nothing, visits, loosely=True).values["a"] == 2
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_visit_sees_the_fold_of_its_ancestors_in_order_of_step_and_rank(data):
     history = history_of(Keys, [("b", [0])])
