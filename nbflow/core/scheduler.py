@@ -26,7 +26,7 @@ from contextvars import copy_context
 from typing import Any
 
 from nbflow.core import attempt as attempting
-from nbflow.core.attempt import UNFINISHED, Emitter, attempts, call_once
+from nbflow.core.attempt import Emitter, attempts, call_once, is_unfinished
 from nbflow.core.calls import Calls
 from nbflow.core.events import Kind
 from nbflow.core.groups import Groups, description
@@ -231,7 +231,7 @@ class Scheduler:
             return
         if error is not None:
             self._raised(task, error)
-        elif isinstance(result, UNFINISHED):
+        elif is_unfinished(result):
             task.called = lambda: result
             self._start_coroutine(task)
         else:

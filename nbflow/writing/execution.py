@@ -95,29 +95,27 @@ class Executor:
             except (ParentCommand, asyncio.CancelledError) as raised:
                 returned = _answer_to(moving, raised)
         self._take(moving, returned)
-        if moving.name in self._graph.branches and not moving.is_handler:
+        if moving.visit.node in self._graph.branches and not moving.is_handler:
             self._decide_here(moving)
         return Update(returned) if type(returned) is dict else returned
 
     async def _on_loop(self, moving: Moving) -> Any:
+        callee = moving.spec.callee
         state = self._read(moving)
         if moving.known is not None:
             returned = moving.known[0]
         else:
             try:
-                returned = await self._called(moving, state)
+                if callee is None:
+                    returned = await self._run_subgraph(moving, state)
+                else:
+                    returned = await callee.call(state, self._given(moving))
             except (ParentCommand, asyncio.CancelledError) as raised:
                 returned = _answer_to(moving, raised)
         self._take(moving, returned)
-        if moving.name in self._graph.branches and not moving.is_handler:
+        if moving.visit.node in self._graph.branches and not moving.is_handler:
             await self._decide(moving)
         return Update(returned) if type(returned) is dict else returned
-
-    def _called(self, moving: Moving, state: Any) -> Awaitable[Any]:
-        callee = moving.spec.callee
-        if callee is None:
-            return self._run_subgraph(moving, state)
-        return callee.call(state, self._given(moving))
 
     def _given(self, moving: Moving) -> dict[str, Any]:
         """What a node is given by name."""
@@ -145,7 +143,8 @@ class Executor:
             state = moving.arg
         else:
             state = moving.spec.schema.read(moving.visit.before.values)
-        self._reports.called(moving, state)
+        if self._session.modes:
+            self._reports.called(moving, state)
         policy = moving.spec.cache_policy
         if policy is not None:
             graph = self._graph
@@ -161,7 +160,7 @@ class Executor:
         """Read what a node has returned."""
         if moving.slot is not None and moving.known is None:
             moving.slot.keep(returned)
-        moving.outcome = outcome_of(moving.name, returned, self._graph.state.types)
+        moving.outcome = outcome_of(moving.visit.node, returned, self._graph.state.types)
         moving.visit.update = moving.outcome.update
         moving.visit.after = None
         for goto in moving.outcome.gotos:

@@ -144,7 +144,7 @@ class Traffic:
         if START in self._graph.branches:
             self._begin(start)
             entrance = self._routes.entrance
-            self._spawn(start, entrance, self._executor.routing(start, entrance.mode))
+            self._start(start, entrance, self._executor.routing(start, entrance.mode))
         else:
             self._go_on_from(start)
             self._advance()
@@ -159,8 +159,8 @@ class Traffic:
         """Send tokens along every edge that a visit takes."""
         visit, tokens, routes = moving.visit, self._tokens, self._routes
         name = visit.node
-        for way in routes.plain[name] if not moving.is_handler else ():
-            tokens.lead(visit, _place_after(moving, way))
+        for target, more in routes.plain[name] if not moving.is_handler else ():
+            tokens.lead(visit, (target, 0 if more is None else moving.place[1] + more))
         for edge, starts, end in routes.together.get(name, ()) if not moving.is_handler else ():
             place = _place_after(moving, routes.way(name, end))
             tokens.lead_together(edge, starts, visit, place)
@@ -226,17 +226,16 @@ class Traffic:
 
     # Calls
 
-    def _start(self, moving: Moving, node: Node) -> None:
-        self._spawn(moving, node, self._executor.call_of(moving, node.mode))
-
-    def _spawn(self, moving: Moving, node: Node, function: Callable[[], Any]) -> None:
+    def _start(
+        self, moving: Moving, node: Node, function: Callable[[], Any] | None = None
+    ) -> None:
         context = None
         if self._caller is not None:  # the session around it isn't its own
             context = self._scheduler.context.copy()
             context.run(current_session.set, self._session)
         call = self._scheduler.calls.spawn(
             node,
-            function,
+            function or self._executor.call_of(moving, node.mode),
             caller=self._caller,
             then=partial(self._ended, moving),
             context=context,

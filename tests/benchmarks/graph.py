@@ -18,6 +18,8 @@ from typing import Annotated, Any, TypedDict
 
 SIZES = (100, 1_000, 5_000)
 ROUNDS = {100: 15, 1_000: 7, 5_000: 3}
+LEAST_BRANCHES = 1_000
+"""A figure is of at least so many: small graphs run several times, or a loop's start would count."""
 PACKAGES = ("nbflow", "langgraph")
 
 
@@ -77,31 +79,40 @@ def block(_state):
     return {"seen": [1]}
 
 
-def invoke(graph: Any) -> None:
-    """Run it from sync code."""
-    graph.invoke({"seen": []})
+def invoke(graph: Any, times: int) -> None:
+    """Run it from sync code, again and again."""
+    for _ in range(times):
+        graph.invoke({"seen": []})
 
 
-def ainvoke(graph: Any) -> None:
-    """Run it from async code, on a loop of its own."""
-    asyncio.run(graph.ainvoke({"seen": []}))
+def ainvoke(graph: Any, times: int) -> None:
+    """Run it from async code, again and again, on one loop."""
+
+    async def again() -> None:
+        for _ in range(times):
+            await graph.ainvoke({"seen": []})
+
+    asyncio.run(again())
 
 
-def seconds_of(run: Callable[[Any], None], graph: Any) -> float:
-    """How long a run takes, with the garbage of earlier ones out of the way."""
+Invoke = Callable[[Any, int], None]
+
+
+def seconds_of(run: Invoke, graph: Any, times: int) -> float:
+    """How long one of so many runs takes, with the garbage of earlier ones out of the way."""
     gc.collect()
     start = time.perf_counter()
-    run(graph)
-    return time.perf_counter() - start
+    run(graph, times)
+    return (time.perf_counter() - start) / times
 
 
 def compare(
-    run: Callable[[Any], None], graphs: list[Any], rounds: int = 3
+    run: Invoke, graphs: list[Any], rounds: int = 3, times: int = 1
 ) -> tuple[list[float], float]:
     """Median seconds of each graph, and the median of the second's ratio to the first."""
-    times = [[seconds_of(run, graph) for graph in graphs] for _ in range(rounds)]
-    seconds = [statistics.median(column) for column in zip(*times, strict=True)]
-    return seconds, statistics.median(row[-1] / row[0] for row in times)
+    rows = [[seconds_of(run, graph, times) for graph in graphs] for _ in range(rounds)]
+    seconds = [statistics.median(column) for column in zip(*rows, strict=True)]
+    return seconds, statistics.median(row[-1] / row[0] for row in rows)
 
 
 def report(label: str, seconds: list[float], ratio: float, unit: str, scale: float) -> None:
@@ -117,7 +128,8 @@ def main() -> None:
     for run, branch in ((ainvoke, nothing), (invoke, nothing_sync)):
         for count in SIZES:
             graphs = [fan(package, count, branch) for package in packages]
-            seconds, ratio = compare(run, graphs, ROUNDS[count])
+            times = max(1, LEAST_BRANCHES // count)
+            seconds, ratio = compare(run, graphs, ROUNDS[count], times)
             label = f"{count:,} no-op branches, {run.__name__}, each"
             report(label, seconds, ratio, "us", 1e6 / count)
     for label, run, build in (
