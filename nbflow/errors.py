@@ -79,6 +79,10 @@ class GraphRecursionError(NbflowError, RecursionError):
     """A graph went on for more steps than its `recursion_limit` allows."""
 
 
+class DeadlockError(NbflowError):
+    """A task waits for a result that can't come before its own."""
+
+
 class ParentCommand(NbflowError):  # noqa: N818 - LangGraph's name
     """A graph spoke to the graph around it, and there is none: `Command(graph=Command.PARENT)`."""
 

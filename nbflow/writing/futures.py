@@ -10,18 +10,17 @@ import asyncio
 import concurrent.futures
 import contextvars
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any, Protocol, TypeVar
 
 from nbflow import blocking
+from nbflow.writing.deadlocks import Waited, blocked_by
 
 T = TypeVar("T")
 
 
-class Asked(Protocol):
+class Asked(Waited, Protocol):
     """The call that a future is of."""
-
-    name: str
 
     @property
     def is_outside(self) -> bool:
@@ -60,6 +59,7 @@ class ThreadFuture(concurrent.futures.Future[T]):
 
         Raises:
             TimeoutError: it isn't there by then.
+            DeadlockError: the task waits for the one that calls this.
             CancelledError: the call was cancelled.
             Exception: what the task raised.
         """
@@ -75,8 +75,9 @@ class ThreadFuture(concurrent.futures.Future[T]):
         """Wait for the end, whatever that is: of a cancelled one its reader is told next."""
         if not self.done():
             self.asked.awaited()
+            blocked = blocked_by(self.asked) if timeout is None else nullcontext()
             try:
-                with suppress(concurrent.futures.CancelledError):
+                with blocked, suppress(concurrent.futures.CancelledError):
                     concurrent.futures.Future.exception(self, timeout)
             except KeyboardInterrupt:
                 self.cancel()
@@ -104,8 +105,15 @@ class ThreadFuture(concurrent.futures.Future[T]):
     def __await__(self) -> Generator[Any, None, T]:
         if not self.done():
             self.asked.awaited()
-            yield from asyncio.wait([asyncio.wrap_future(self)]).__await__()
+            with blocked_by(self.asked):
+                yield from self.ended().__await__()
         return self.result()
+
+    async def ended(self) -> None:
+        """Wait for the end on any loop, whatever it is."""
+        ended = asyncio.wrap_future(self)
+        ended.add_done_callback(_take_exception)
+        await asyncio.wait([ended])
 
     def resolve(self, result: T) -> None:
         """The call has returned."""
@@ -121,6 +129,12 @@ class ThreadFuture(concurrent.futures.Future[T]):
         """The call was cancelled."""
         super().cancel()
         self._notify()
+
+
+def _take_exception(ended: asyncio.Future[Any]) -> None:
+    """Look at it, so that asyncio doesn't say of its own copy that nobody has."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 class LoopFuture(asyncio.Future[T]):
@@ -188,8 +202,9 @@ class LoopFuture(asyncio.Future[T]):
 
     def __await__(self) -> Generator[Any, None, T]:
         if not self.done():
-            self._asyncio_future_blocking = True
-            yield self
+            with blocked_by(self.asked):
+                self._asyncio_future_blocking = True
+                yield self
         self.asked.taken()
         return super().result()
 

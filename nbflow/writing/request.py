@@ -332,7 +332,7 @@ class Request:
     async def _until_there(self) -> None:
         for future in self._elsewhere():
             waited = future.bridge() if isinstance(future, LoopFuture) else future
-            await asyncio.wait([asyncio.wrap_future(waited)])
+            await waited.ended()
 
     def _resolved(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         args = tuple(_replaced(one) for one in self._args)

@@ -226,9 +226,7 @@ class Traffic:
 
     # Calls
 
-    def _start(
-        self, moving: Moving, node: Node, function: Callable[[], Any] | None = None
-    ) -> None:
+    def _start(self, moving: Moving, node: Node, function: Callable[[], Any] | None = None) -> None:
         context = None
         if self._caller is not None:  # the session around it isn't its own
             context = self._scheduler.context.copy()

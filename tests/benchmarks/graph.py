@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypedDict
 SIZES = (100, 1_000, 5_000)
 ROUNDS = {100: 15, 1_000: 7, 5_000: 3}
 LEAST_BRANCHES = 1_000
-"""A figure is of at least so many: small graphs run several times, or a loop's start would count."""
+"""A figure is of at least so many: small graphs run several times, or a loop's start counts."""
 PACKAGES = ("nbflow", "langgraph")
 
 
