@@ -1,5 +1,5 @@
 """What code in a node or task may ask of its invocation, under LangGraph's names."""
 
-from nbflow.writing.streams import get_config, get_stream_writer
+from nbflow.writing.session import get_config, get_stream_writer
 
 __all__ = ["get_config", "get_stream_writer"]

@@ -98,15 +98,19 @@ class Calls:
         """Make a call known, with the next number of its node; nothing leads to its start."""
         if self._declared.get(node.name) is not node:
             self.declare(node)
+        id_ = self.next_id(node.name)
         earlier = self.by_node.setdefault(node.name, [])
-        number = len(earlier)
-        id_ = f"{node.name}[{number}]" if number else node.name
-        call = Call(id_, node, limits, None, number, None, called, caller, then)
+        call = Call(id_, node, limits, None, len(earlier), None, called, caller, then)
         earlier.append(call)
         if caller is not None:
             self._scheduler.turns.lend(caller)
         self._scheduler.add(call)
         return call
+
+    def next_id(self, name: str) -> str:
+        """The id that the next call of a node will have."""
+        earlier = self.by_node.get(name)
+        return f"{name}[{len(earlier)}]" if earlier else name
 
     def never(self, node: Node) -> None:
         """Say of a node that it isn't called: it is skipped."""

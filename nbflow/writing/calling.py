@@ -17,7 +17,7 @@ from nbflow.core.events import Kind
 from nbflow.core.threads import call_in_thread, iterate_in_thread
 from nbflow.core.topology import Mode, mode_of
 from nbflow.core.values import text_of
-from nbflow.writing.streams import Session, current_session
+from nbflow.writing.session import Session, current_session
 from nbflow.writing.types import Command
 
 ContextT = TypeVar("ContextT")
@@ -108,11 +108,10 @@ def _execution_info(session: Session) -> ExecutionInfo | None:
     if not isinstance(attempt, Attempt):
         return None
     said = session.config.get("configurable", {})
-    task = attempt.task
     return ExecutionInfo(
         "",
-        "|".join((*session.namespace, task.id)),
-        task.id,
+        "|".join(session.place()),
+        session.id_of(attempt.task.id),
         said.get("thread_id"),
         said.get("run_id") or session.config.get("run_id"),
         attempt.number,

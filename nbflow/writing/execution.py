@@ -18,8 +18,8 @@ from nbflow.errors import InvalidUpdateError, NodeCancelledError, NodeError, Par
 from nbflow.writing.caching import Slot
 from nbflow.writing.reports import Moving, Reports
 from nbflow.writing.routes import END
+from nbflow.writing.session import Session
 from nbflow.writing.state import History, outcome_of
-from nbflow.writing.streams import Session
 from nbflow.writing.types import Send
 
 if TYPE_CHECKING:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nbflow.core.context import current_task
 from nbflow.core.events import Event, Kind
+from nbflow.core.task import Call
 from nbflow.writing.caching import Slot
 from nbflow.writing.messages import MessageChunk, is_message
+from nbflow.writing.session import Session
 from nbflow.writing.state import ROOT, History, Outcome, Visit
-from nbflow.writing.streams import Session
 from nbflow.writing.tokens import Place, Tokens
 
 if TYPE_CHECKING:
@@ -64,18 +66,13 @@ class Reports:
         graph: What is run.
         session: Who listens.
         history: The visits.
-        run_id: Begins the ids of the tasks.
     """
 
-    def __init__(
-        self, graph: CompiledStateGraph, session: Session, history: History, run_id: str
-    ) -> None:
+    def __init__(self, graph: CompiledStateGraph, session: Session, history: History) -> None:
         self._graph = graph
         self._session = session
         self._history = history
-        self._run_id = run_id
         modes = session.modes
-        self._tells_tasks = bool(modes & {"tasks", "debug"})
         self._tells_messages = "messages" in modes
         self._tells_updates = "updates" in modes
         self._tells_values = "values" in modes
@@ -84,10 +81,6 @@ class Reports:
         self._level = 0
         """The last step that was told of."""
         self._shown = history.first.before
-
-    def id_of(self, moving: Moving) -> str:
-        """The id of a visit."""
-        return f"{self._run_id}-{moving.visit.index}"
 
     def entered(self) -> None:
         """The input is there."""
@@ -112,20 +105,18 @@ class Reports:
             self._going[moving.visit.step] += 1
 
     def called(self, moving: Moving, state: Any) -> None:
-        """A node is called with a state."""
+        """A node is called with a state; the code of its call runs here."""
         if self._tells_messages:
             self._hear(state.values() if isinstance(state, Mapping) else (state,))
-        if self._tells_tasks:
-            payload = {
-                "id": self.id_of(moving),
-                "name": moving.name,
-                "input": state,
-                "triggers": (f"branch:to:{moving.name}",),
-            }
-            self._session.put("tasks", payload)
-            self._session.put_debug("task", moving.visit.step, payload)
+        attempt: Any = current_task.get()
+        if attempt.number == 1:
+            name, step = moving.name, moving.visit.step
+            triggers = (f"branch:to:{name}",)
+            self._session.put_start(
+                attempt.task.id, step, name=name, input=state, triggers=triggers
+            )
 
-    def done(self, moving: Moving) -> None:
+    def done(self, moving: Moving, call: Call) -> None:
         """A node has returned."""
         update = moving.outcome.update
         if self._tells_updates:
@@ -134,19 +125,16 @@ class Reports:
                 part["__metadata__"] = {"cached": True}
             self._session.put("updates", part)
         if self._tells_messages:
-            self._tell_messages(moving)
-        if self._tells_tasks:
-            self._tell_end(moving, {"error": None, "result": dict(update)})
+            self._tell_messages(moving, call)
+        self._tell_end(moving, call, dict(update))
 
-    def failed(self, moving: Moving, error: BaseException | None) -> None:
+    def failed(self, moving: Moving, call: Call) -> None:
         """A node has raised."""
-        if self._tells_tasks:
-            self._tell_end(moving, {"error": error, "result": {}})
+        self._tell_end(moving, call, {})
 
-    def _tell_end(self, moving: Moving, what: Mapping[str, Any]) -> None:
-        payload = {"id": self.id_of(moving), "name": moving.name, **what, "interrupts": []}
-        self._session.put("tasks", payload)
-        self._session.put_debug("task_result", moving.visit.step, payload)
+    def _tell_end(self, moving: Moving, call: Call, result: Mapping[str, Any]) -> None:
+        name, step = moving.name, moving.visit.step
+        self._session.put_end(call.id, step, name=name, error=call.error, result=result)
 
     def _hear(self, values: Iterable[Any]) -> None:
         """These messages aren't new."""
@@ -155,7 +143,7 @@ class Reports:
                 id_ for message in _listed(values) if (id_ := getattr(message, "id", None))
             )
 
-    def _tell_messages(self, moving: Moving) -> None:
+    def _tell_messages(self, moving: Moving, call: Call) -> None:
         """Stream the messages that a node has written into the state, each once."""
         about = None
         for message in _listed(value for _, value in moving.outcome.update):
@@ -163,12 +151,12 @@ class Reports:
             if not is_message(message) or (id_ is not None and id_ in self._session.heard):
                 continue
             self._session.heard.add(id_)
-            about = about or self._metadata(moving)
+            about = about or self._metadata(moving, call)
             self._session.put("messages", (message, about))
 
-    def _metadata(self, moving: Moving) -> dict[str, Any]:
+    def _metadata(self, moving: Moving, call: Call) -> dict[str, Any]:
         path = ("__pregel_push", 0, False) if moving.is_sent else ("__pregel_pull", moving.name)
-        within = (*self._session.namespace, f"{moving.name}:{self.id_of(moving)}")
+        within = (*self._session.namespace, f"{moving.name}:{self._session.id_of(call.id)}")
         return {
             **metadata_of(self._session, moving.name),
             "langgraph_step": moving.visit.step,

@@ -7,7 +7,6 @@ it tells streams and caches of its end. How it gets into a run is the business o
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import copy_context
 from functools import partial
@@ -21,7 +20,7 @@ from nbflow.core.threads import post
 from nbflow.core.topology import Mode, Node
 from nbflow.writing.caching import Slot
 from nbflow.writing.futures import LoopFuture, ThreadFuture
-from nbflow.writing.streams import Session
+from nbflow.writing.session import Session
 
 if TYPE_CHECKING:
     from nbflow.writing.desk import Desk
@@ -71,7 +70,6 @@ class Request:
         "_context",
         "_function",
         "_futures",
-        "_id",
         "_kwargs",
         "_lent",
         "_session",
@@ -120,7 +118,6 @@ class Request:
         """Its caller's, as it was when the call was made."""
         self._futures = _futures_in(args, kwargs)
         self._slot = None if self._futures else kind.slot(args, kwargs)
-        self._id = ""
         self._lent: list[Task] | None = None
         self._taken_by: object = self
 
@@ -253,35 +250,24 @@ class Request:
             self.future.fail(call.error)
 
     def _tell_start(self, session: Session) -> None:
-        if session.modes.isdisjoint(("tasks", "debug")):
-            return
-        self._id = str(uuid.uuid4())
-        payload: dict[str, Any] = {
-            "id": self._id,
-            "name": self.kind.name,
-            "input": (self._args, dict(self._kwargs)),
-            "triggers": ("__pregel_push",),
+        assert self.desk is not None
+        session.put_start(
+            self.desk.scheduler.calls.next_id(self.name),
+            0,
+            name=self.kind.name,
+            input=(self._args, dict(self._kwargs)),
+            triggers=("__pregel_push",),
             **metadata_of(session),
-        }
-        session.put("tasks", payload)
-        session.put_debug("task", 0, payload)
+        )
 
     def _tell_end(self, session: Session, call: Call) -> None:
         done = call.state is State.DONE
         if done:
             cached = {} if self.known is None else {"__metadata__": {"cached": True}}
             session.put("updates", {self.kind.name: call.result, **cached})
-        if not self._id or self.known is not None or not (done or call.state is State.FAILED):
-            return
-        payload: dict[str, Any] = {
-            "id": self._id,
-            "name": self.kind.name,
-            "error": call.error,
-            "result": {"__return__": call.result} if done else {},
-            "interrupts": [],
-        }
-        session.put("tasks", payload)
-        session.put_debug("task_result", 0, payload)
+        if self.known is None and (done or call.state is State.FAILED):
+            result = {"__return__": call.result} if done else {}
+            session.put_end(call.id, 0, name=self.kind.name, error=call.error, result=result)
 
     # How its function is called
 

@@ -1,7 +1,6 @@
 """The doors of the Graph and Functional APIs: invoke, stream and batch, sync and async.
 
-A session is one invocation: what was asked of it, and the parts that it streams. What runs in it is
-the business of `compiled` and `workflow`, which subclass `Invocable`.
+What runs behind them is the business of `compiled` and `workflow`, which subclass `Invocable`.
 """
 
 from __future__ import annotations
@@ -9,88 +8,17 @@ from __future__ import annotations
 import asyncio
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from contextvars import ContextVar
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Self, TypeAlias, Unpack
+from typing import Any, Self, Unpack
 
 from nbflow import blocking
-from nbflow.core.context import progress
 from nbflow.core.run import Run
 from nbflow.writing.parts import Stream, StreamOptions, Wanted
+from nbflow.writing.session import Config, Session, current_session, merged
 from nbflow.writing.types import GraphOutput
-
-Config: TypeAlias = Mapping[str, Any]
-"""How to run: `max_concurrency`, `recursion_limit`, `configurable`, `tags`, `metadata`, and what
-else a node may want to read; unknown keys are passed on."""
-
-current_session: ContextVar[Session | None] = ContextVar("nbflow_session", default=None)
-"""The invocation that the code runs in."""
-
-
-class Session:
-    """One invocation.
-
-    Args:
-        modes: What is streamed.
-        config: How to run.
-        context: What nodes find as `runtime.context`.
-        stream: Where the parts go, if that is another invocation's, which this one is within.
-        namespace: Where this graph is within the outermost one.
-        keys: The keys of the state that are shown; None for all, a text for one without its name.
-    """
-
-    def __init__(  # noqa: PLR0917 - what is said of an invocation
-        self,
-        modes: Iterable[str] = (),
-        config: Config | None = None,
-        context: Any = None,
-        stream: Stream | None = None,
-        namespace: tuple[str, ...] = (),
-        keys: str | tuple[str, ...] | None = None,
-    ) -> None:
-        self.modes = frozenset(modes)
-        self.config: dict[str, Any] = dict(config or {})
-        self.context = context
-        self.stream = stream or Stream()
-        self.namespace = namespace
-        self.keys = keys
-        self.result: Any = None
-        """What the invocation returns."""
-        self.error: BaseException | None = None
-        """What it raises."""
-        self.heard: set[Any] = set()
-        """The ids of the messages that aren't new."""
-
-    def within(self, name: str) -> Session:
-        """What this is to a graph that is a node of this one.
-
-        Args:
-            name: What its parts are told to come from.
-        """
-        namespace = (*self.namespace, name)
-        inner = Session(self.modes, self.config, self.context, self.stream, namespace)
-        inner.heard = self.heard
-        return inner
-
-    def put(self, mode: str, data: Any) -> None:
-        """Stream a part, if somebody reads that mode; any thread may call it."""
-        if mode in self.modes:
-            self.stream.put((self.namespace, mode, data))
-
-    def write(self, value: Any) -> None:
-        """Stream what a node writes; any thread may call it."""
-        progress()
-        self.put("custom", value)
-
-    def put_debug(self, kind: str, step: int, payload: Any) -> None:
-        """Stream what the mode `debug` tells of a task."""
-        if "debug" in self.modes:
-            now = datetime.now(UTC).isoformat()
-            self.put("debug", {"step": step, "timestamp": now, "type": kind, "payload": payload})
 
 
 class Invocable(ABC):
@@ -105,7 +33,7 @@ class Invocable(ABC):
     def with_config(self, config: Config | None = None, **more: Any) -> Self:
         """The same, with a config that every invocation begins with."""
         bound = copy.copy(self)
-        bound.config = _merged(self.config, config or {}, more)
+        bound.config = merged(self.config, config or {}, more)
         return bound
 
     @abstractmethod
@@ -125,10 +53,10 @@ class Invocable(ABC):
 
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
         outer = current_session.get()
-        if outer is not None and session.context is None:
-            session.context = outer.context
         inherited = {} if outer is None else outer.config
-        session.config = _merged(inherited, self.config, session.config)
+        session.config = merged(inherited, self.config, session.config)
+        if outer is not None:
+            session.begin_in(outer)
         token = current_session.set(session)
         try:
             return self.begin(input, session)
@@ -141,7 +69,8 @@ class Invocable(ABC):
             await run.ended()
         finally:
             session.error = self._error_of(run, session)
-            session.stream.close()
+            if session.stream is not None:
+                session.stream.close()
         if session.error is not None:
             raise session.error
         run.raise_unless_done()
@@ -197,14 +126,14 @@ class Invocable(ABC):
                 async for batch in self._batches(input, config, context, wanted)
                 for part in batch
             ]
-        session = Session(wanted.printed, config, context, keys=wanted.keys)
+        wanted = replace(wanted, modes=())
+        session = _session(wanted, config, context)
         run = self._begun(input, session)
-        if wanted.printed:
-            only_printed = replace(wanted, modes=())
-            async for _ in self._read(run, session, only_printed):
-                pass
-        else:
+        if session.stream is None:
             await self._ended(run, session)
+        else:
+            async for _ in self._read(run, session, session.stream, wanted):
+                pass
         return GraphOutput(session.result) if wanted.version == "v2" else session.result
 
     def stream(
@@ -260,18 +189,20 @@ class Invocable(ABC):
         context: Any,
         wanted: Wanted,
     ) -> AsyncGenerator[list[Any], None]:
-        session = Session(wanted.all_modes, config, context, keys=wanted.keys)
-        async with aclosing(self._read(self._begun(input, session), session, wanted)) as batches:
+        session = _session(wanted, config, context)
+        run, stream = self._begun(input, session), session.stream
+        assert stream is not None, "somebody streams no mode"
+        async with aclosing(self._read(run, session, stream, wanted)) as batches:
             async for batch in batches:
                 yield batch
 
     async def _read(
-        self, run: Run, session: Session, wanted: Wanted
+        self, run: Run, session: Session, stream: Stream, wanted: Wanted
     ) -> AsyncGenerator[list[Any], None]:
         """What is wanted of a run's stream, as it comes; who stops reading cancels the run."""
         ended = asyncio.ensure_future(self._ended(run, session))
         try:
-            async for batch in session.stream.batches():
+            async for batch in stream.batches():
                 yield [shaped for part in batch for shaped in wanted.read(part)]
             await ended
         finally:
@@ -332,38 +263,6 @@ class Invocable(ABC):
             await asyncio.gather(*calls, return_exceptions=True)
 
 
-def _merged(*configs: Config) -> dict[str, Any]:
-    """Configs one upon the other: what is a mapping in them is merged, and tags add up."""
-    # nodes may look these up, whatever was given
-    merged: dict[str, Any] = {"tags": [], "metadata": {}, "configurable": {}}
-    for config in configs:
-        for key, value in config.items():
-            if key == "tags":
-                merged[key] = list(dict.fromkeys((*merged[key], *(value or ()))))
-            elif key in {"metadata", "configurable"}:
-                merged[key] = {**merged[key], **(value or {})}
-            else:
-                merged[key] = value
-    return merged
-
-
-def get_config() -> dict[str, Any]:
-    """The config of the invocation that the code runs in.
-
-    Raises:
-        RuntimeError: it runs in none.
-    """
-    session = current_session.get()
-    if session is None:
-        raise RuntimeError("get_config() was called outside of a graph's node or a task.")
-    return session.config
-
-
-def get_stream_writer() -> Any:
-    """A function that puts a value into the `custom` stream of the invocation this runs in.
-
-    Example:
-        >>> get_stream_writer()("nobody listens outside of an invocation")
-    """
-    session = current_session.get()
-    return (lambda _value: None) if session is None else session.write
+def _session(wanted: Wanted, config: Config | None, context: Any) -> Session:
+    modes, subgraphs = wanted.all_modes, wanted.subgraphs
+    return Session(modes, config, context, keys=wanted.keys, subgraphs=subgraphs)

@@ -19,9 +19,8 @@ from nbflow.writing import outside
 from nbflow.writing.caching import Cache, Slot, current_cache, namespace_of
 from nbflow.writing.calling import Callee
 from nbflow.writing.desk import Desk
-from nbflow.writing.parts import Stream
 from nbflow.writing.request import Names, Request
-from nbflow.writing.streams import Session, current_session
+from nbflow.writing.session import Session, current_session
 from nbflow.writing.types import CachePolicy
 
 P = ParamSpec("P")
@@ -114,7 +113,7 @@ class TaskFunction(Generic[P, T]):
             name for name, place in self._asks.items() if place >= count and name not in passed
         )
         callee = Callee(self._callee.function, self._callee.mode, asks)
-        return callee.given(session or Session(stream=_Nowhere()))
+        return callee.given(session or Session())
 
     def __get__(self, instance: object, owner: type | None = None) -> TaskFunction[..., T]:
         """As a method of an object, as a function in a class is one."""
@@ -150,13 +149,6 @@ class TaskFunction(Generic[P, T]):
 
     def __repr__(self) -> str:
         return f"<task {self.name!r}>"
-
-
-class _Nowhere(Stream):
-    """The stream of what runs in no invocation."""
-
-    def __init__(self) -> None:
-        """There is no loop, and nobody reads it."""
 
 
 _ANNOTATED: Mapping[str, tuple[str, ...]] = {

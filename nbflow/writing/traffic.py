@@ -30,8 +30,8 @@ from nbflow.errors import (
 from nbflow.writing.execution import Executor
 from nbflow.writing.reports import Moving, Reports, tell_chunk
 from nbflow.writing.routes import END, START, Way
+from nbflow.writing.session import Session, current_session
 from nbflow.writing.state import History, Outcome, Visit, outcome_of
-from nbflow.writing.streams import Session, current_session
 from nbflow.writing.tokens import Place, Tokens
 from nbflow.writing.types import Command, Send, TimeoutPolicy, policy_of
 
@@ -96,7 +96,6 @@ class Traffic:
         prefix: Begins the names of the graph's nodes in that run.
         caller: The task around this graph, if it is a node of another.
         ended: Told that all is over.
-        run_id: Begins the ids of what it executes.
     """
 
     def __init__(  # noqa: PLR0917 - what a run of a graph is made of
@@ -107,7 +106,6 @@ class Traffic:
         prefix: str = "",
         caller: Task | None = None,
         ended: Callable[[], None] | None = None,
-        run_id: str = "",
     ) -> None:
         self._graph = graph
         self._session = session
@@ -119,7 +117,7 @@ class Traffic:
         self._routes = graph.routes(prefix)
         self._history = History(graph.state)
         self._tokens = Tokens(self._routes)
-        self._reports = Reports(graph, session, self._history, run_id or run.id)
+        self._reports = Reports(graph, session, self._history)
         self._tells = bool(session.modes)
         self._executor = Executor(graph, session, self._history, self._reports, self._run_subgraph)
         self._calls: set[Call] = set()
@@ -245,11 +243,11 @@ class Traffic:
     async def _run_subgraph(self, moving: Moving, state: Any) -> Any:
         inner: CompiledStateGraph = moving.spec.action
         attempt: Any = current_task.get()
-        id_ = self._reports.id_of(moving)
+        id_ = self._session.id_of(attempt.task.id)
         session = self._session.within(f"{moving.name}:{id_}")
         prefix = f"{self._prefix}{moving.name}:"
         ended = asyncio.Event()
-        traffic = Traffic(inner, session, self._run, prefix, attempt.task, ended.set, id_)
+        traffic = Traffic(inner, session, self._run, prefix, attempt.task, ended.set)
         traffic.enter(input_update(inner, state))
         await ended.wait()
         if session.error is not None:
@@ -265,7 +263,7 @@ class Traffic:
         error = call.error
         if error is None:
             if self._tells and moving.spec is not _START_SPEC:
-                self._reports.done(moving)
+                self._reports.done(moving, call)
             if moving.outcome.for_parent:
                 self._leave(moving.outcome.for_parent)
             elif not self._left:
@@ -274,7 +272,7 @@ class Traffic:
             self._handle(moving, error)
         else:
             if moving.spec is not _START_SPEC:
-                self._reports.failed(moving, error)
+                self._reports.failed(moving, call)
             if call.state is State.FAILED:
                 self._fail(error)
         self._tokens.drop(moving.place)

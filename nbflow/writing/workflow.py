@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
@@ -24,7 +23,8 @@ from nbflow.writing.caching import Cache, InMemoryCache, Slot, current_cache, na
 from nbflow.writing.calling import Callee
 from nbflow.writing.desk import Desk
 from nbflow.writing.request import metadata_of
-from nbflow.writing.streams import Config, Invocable, Session
+from nbflow.writing.session import Config, Session
+from nbflow.writing.streams import Invocable
 from nbflow.writing.taskfunction import name_of
 from nbflow.writing.types import CachePolicy
 
@@ -155,7 +155,6 @@ class _Invocation:
         self._session = session
         self._slot = slot
         self._known = None if slot is None else slot.known()
-        self._id = str(uuid.uuid4()) if session.modes else ""
 
     def enter(
         self,
@@ -165,15 +164,10 @@ class _Invocation:
         callee: Callee,
     ) -> None:
         """Begin."""
-        payload: dict[str, Any] = {
-            "id": self._id,
-            "name": node.name,
-            "input": input,
-            "triggers": ("__start__",),
-            **metadata_of(self._session),
-        }
-        self._session.put("tasks", payload)
-        self._session.put_debug("task", 0, payload)
+        about = metadata_of(self._session)
+        self._session.put_start(
+            node.name, 0, name=node.name, input=input, triggers=("__start__",), **about
+        )
         self._run.scheduler.calls.spawn(
             node,
             functools.partial(function, **callee.given(self._session)),
@@ -197,15 +191,8 @@ class _Invocation:
         elif call.state is State.FAILED:
             session.error = call.error
         if self._known is None and call.state in (State.DONE, State.FAILED):
-            payload: dict[str, Any] = {
-                "id": self._id,
-                "name": call.node.name,
-                "error": call.error,
-                "result": {"__end__": value} if call.state is State.DONE else {},
-                "interrupts": [],
-            }
-            session.put("tasks", payload)
-            session.put_debug("task_result", 0, payload)
+            result = {"__end__": value} if call.state is State.DONE else {}
+            session.put_end(call.id, 0, name=call.node.name, error=call.error, result=result)
 
 
 def _with_others(error: BaseException | None, run: Run) -> BaseException | None:

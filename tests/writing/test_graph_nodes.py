@@ -120,7 +120,9 @@ def test_a_node_may_know_which_attempt_it_is():
     builder.add_edge(START, "node")
     builder.compile().invoke({}, {"configurable": {"thread_id": "t"}})
     assert [info.node_attempt for info in told] == [1, 2, 3]
-    assert {(info.task_id, info.thread_id) for info in told} == {("node", "t")}
+    assert len({info.task_id for info in told}) == 1
+    assert {info.checkpoint_ns for info in told} == {f"node:{told[0].task_id}"}
+    assert {info.thread_id for info in told} == {"t"}
     assert len({info.node_first_attempt_time for info in told}) == 1
 
 

@@ -1,0 +1,195 @@
+"""A session: one invocation of a graph or entrypoint: what was asked of it, and who hears of it.
+
+An invocation in the code of another one is heard of by those who stream that one with `subgraphs`.
+Knows nothing of what is invoked.
+"""
+
+from __future__ import annotations
+
+import copy
+import uuid
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from nbflow.core.attempt import Attempt
+from nbflow.core.context import current_task, progress
+from nbflow.core.task import Call, Task
+from nbflow.writing.parts import Stream
+
+Config: TypeAlias = Mapping[str, Any]
+"""How to run: `max_concurrency`, `recursion_limit`, `configurable`, `tags`, `metadata`, and what
+else a node may want to read; unknown keys are passed on."""
+
+current_session: ContextVar[Session | None] = ContextVar("nbflow_session", default=None)
+"""The invocation that the code runs in."""
+
+
+_TASKS = frozenset({"tasks", "debug"})
+
+
+class Listener(NamedTuple):
+    """Somebody who streams an invocation."""
+
+    stream: Stream
+    modes: frozenset[str]
+    subgraphs: bool
+    """Whether also what its code invokes is wanted."""
+    namespace: tuple[str, ...] = ()
+    """Where a session is within the one that is streamed."""
+
+
+class Session:
+    """One invocation.
+
+    Args:
+        modes: What is streamed.
+        config: How to run.
+        context: What nodes find as `runtime.context`.
+        keys: The keys of the state that are shown; None for all, a text for one without its name.
+        subgraphs: Whether what its code invokes is streamed too.
+    """
+
+    def __init__(
+        self,
+        modes: Iterable[str] = (),
+        config: Config | None = None,
+        context: Any = None,
+        *,
+        keys: str | tuple[str, ...] | None = None,
+        subgraphs: bool = False,
+    ) -> None:
+        self.modes = frozenset(modes)
+        """What anybody hears."""
+        self.config: dict[str, Any] = dict(config or {})
+        self.context = context
+        self.stream: Stream | None = None
+        """Where its own parts go; None if none are wanted."""
+        self.namespace: tuple[str, ...] = ()
+        """Where this graph is within the one that was invoked."""
+        self.keys = keys
+        self.result: Any = None
+        """What the invocation returns."""
+        self.error: BaseException | None = None
+        """What it raises."""
+        self.heard: set[Any] = set()
+        """The ids of the messages that aren't new."""
+        self._listeners: list[Listener] = []
+        self._id: uuid.UUID | None = None
+        if self.modes:
+            self.stream = Stream()
+            self._listeners.append(Listener(self.stream, self.modes, subgraphs))
+
+    def begin_in(self, outer: Session) -> None:
+        """It is invoked by code that runs in another session."""
+        if self.context is None:
+            self.context = outer.context
+        wide = [listener for listener in outer._listeners if listener.subgraphs]
+        if wide:
+            place = outer.place()
+            for listener in wide:
+                namespace = (*listener.namespace, *place)
+                self._listeners.append(listener._replace(namespace=namespace))
+            self.modes = self.modes.union(*(listener.modes for listener in wide))
+
+    def within(self, name: str) -> Session:
+        """What this is to a graph that is a node of this one.
+
+        Args:
+            name: What its parts are told to come from.
+        """
+        inner = copy.copy(self)
+        inner.namespace = (*self.namespace, name)
+        inner.keys = inner.result = inner.error = None
+        return inner
+
+    def id_of(self, task: str) -> str:
+        """What streams call a task of the run.
+
+        Args:
+            task: Its id in the run.
+        """
+        if self._id is None:
+            self._id = uuid.uuid4()
+        return str(uuid.uuid5(self._id, task))
+
+    def place(self) -> tuple[str, ...]:
+        """Where the code that runs here is: its task, after those that have called it."""
+        attempt = current_task.get()
+        task: Task | None = attempt.task if isinstance(attempt, Attempt) else None
+        names: list[str] = []
+        while task is not None:
+            names.append(f"{task.node.name.rpartition(':')[2]}:{self.id_of(task.id)}")
+            task = task.caller if isinstance(task, Call) else None
+        return tuple(reversed(names))
+
+    def put(self, mode: str, data: Any) -> None:
+        """Stream a part to those who want that mode; any thread may call it."""
+        if mode in self.modes:
+            for stream, modes, _, namespace in self._listeners:
+                if mode in modes:
+                    stream.put(((*namespace, *self.namespace), mode, data))
+
+    def write(self, value: Any) -> None:
+        """Stream what a node writes; any thread may call it."""
+        progress()
+        self.put("custom", value)
+
+    def put_start(self, task: str, step: int, **about: Any) -> None:
+        """Stream that a task of the run begins, in `tasks` and `debug`.
+
+        Args:
+            task: Its id in the run.
+            step: In which it does.
+            **about: What is told of it.
+        """
+        if not self.modes.isdisjoint(_TASKS):
+            self._put_task("task", step, {"id": self.id_of(task), **about})
+
+    def put_end(self, task: str, step: int, **about: Any) -> None:
+        """Stream that a task of the run has ended; as `put_start`."""
+        if not self.modes.isdisjoint(_TASKS):
+            self._put_task("task_result", step, {"id": self.id_of(task), **about, "interrupts": []})
+
+    def _put_task(self, kind: str, step: int, payload: dict[str, Any]) -> None:
+        self.put("tasks", payload)
+        now = datetime.now(UTC).isoformat()
+        self.put("debug", {"step": step, "timestamp": now, "type": kind, "payload": payload})
+
+
+def merged(*configs: Config) -> dict[str, Any]:
+    """Configs one upon the other: what is a mapping in them is merged, and tags add up."""
+    # nodes may look these up, whatever was given
+    merged: dict[str, Any] = {"tags": [], "metadata": {}, "configurable": {}}
+    for config in configs:
+        for key, value in config.items():
+            if key == "tags":
+                merged[key] = list(dict.fromkeys((*merged[key], *(value or ()))))
+            elif key in {"metadata", "configurable"}:
+                merged[key] = {**merged[key], **(value or {})}
+            else:
+                merged[key] = value
+    return merged
+
+
+def get_config() -> dict[str, Any]:
+    """The config of the invocation that the code runs in.
+
+    Raises:
+        RuntimeError: it runs in none.
+    """
+    session = current_session.get()
+    if session is None:
+        raise RuntimeError("get_config() was called outside of a graph's node or a task.")
+    return session.config
+
+
+def get_stream_writer() -> Any:
+    """A function that puts a value into the `custom` stream of the invocation this runs in.
+
+    Example:
+        >>> get_stream_writer()("nobody listens outside of an invocation")
+    """
+    session = current_session.get()
+    return (lambda _value: None) if session is None else session.write
