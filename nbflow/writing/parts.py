@@ -6,10 +6,11 @@ The words are LangGraph's. Knows nothing of what streams them.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
 from nbflow.errors import FlowError, NbflowError, nearest
 
@@ -37,6 +38,24 @@ class StreamOptions(TypedDict, total=False):
     interrupt_before: None
     interrupt_after: None
     control: None
+
+
+DEFAULTS: Mapping[str, Any] = {"print_mode": (), "subgraphs": False, "version": "v1"}
+"""What they are if nothing is said; None for the others."""
+
+M = TypeVar("M", bound=Callable[..., Any])
+
+
+def spelled_out(method: M) -> M:
+    """Have the signature of a method show the options of a stream one by one, as help reads it."""
+    signature = inspect.signature(method)
+    *parameters, _ = signature.parameters.values()
+    for name, type_ in StreamOptions.__annotations__.items():
+        kind, default = inspect.Parameter.KEYWORD_ONLY, DEFAULTS.get(name)
+        said = type_.__forward_arg__
+        parameters.append(inspect.Parameter(name, kind, default=default, annotation=said))
+    method.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return method
 
 
 _LATER = ("interrupt_before", "interrupt_after", "control")
@@ -76,14 +95,15 @@ class Wanted:
                 raise FlowError(f"there is no option {word!r}. {nearest(word, known)}")
             if word in _LATER and value:
                 raise NbflowError(f"{word}=... isn't there yet: leave it out.")
-        keys = options.get("output_keys")
+        said = {**DEFAULTS, **options}
+        keys = said.get("output_keys")
         stream_mode = "updates" if stream_mode is None else stream_mode
         return cls(
             _modes(stream_mode),
             not isinstance(stream_mode, str),
-            _modes(options.get("print_mode", ())),
-            options.get("subgraphs", False),
-            options.get("version", "v1"),
+            _modes(said["print_mode"]),
+            said["subgraphs"],
+            said["version"],
             keys if keys is None or isinstance(keys, str) else tuple(keys),
         )
 

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any, Self, Unpack
 
 from nbflow import blocking
+from nbflow.core.policies import OnError, RunOptions, Timeout
 from nbflow.core.run import Run
-from nbflow.writing.parts import Stream, StreamOptions, Wanted
+from nbflow.writing.parts import Stream, StreamOptions, Wanted, spelled_out
 from nbflow.writing.session import Config, Session, current_session, merged
 from nbflow.writing.types import GraphOutput
 
@@ -29,6 +30,9 @@ class Invocable(ABC):
     """What every invocation's config begins with."""
     result_keys: tuple[str, ...] | None = None
     """The keys of the state that are returned; None for all."""
+    step_timeout: float | None = None
+    """How long in seconds each node or task may take that has no timeout of its own. LangGraph's
+    word: there are no steps here, so each has its own clock."""
 
     def with_config(self, config: Config | None = None, **more: Any) -> Self:
         """The same, with a config that every invocation begins with."""
@@ -63,6 +67,12 @@ class Invocable(ABC):
         finally:
             current_session.reset(token)
 
+    def options(self, session: Session) -> RunOptions:
+        """How its run is executed."""
+        jobs = session.config.get("max_concurrency")
+        timeout = None if self.step_timeout is None else Timeout(self.step_timeout)
+        return RunOptions(jobs=jobs, on_error=OnError.STOP, timeout=timeout)
+
     async def _ended(self, run: Run, session: Session) -> None:
         """Wait for the run and raise what the invocation raises."""
         try:
@@ -79,6 +89,7 @@ class Invocable(ABC):
         """What an invocation raises whose run has ended."""
         return session.error
 
+    @spelled_out
     def invoke(
         self,
         input: Any,  # noqa: A002
@@ -107,6 +118,7 @@ class Invocable(ABC):
             self.ainvoke(input, config, context=context, stream_mode=stream_mode, **options)
         )
 
+    @spelled_out
     async def ainvoke(
         self,
         input: Any,  # noqa: A002
@@ -136,6 +148,7 @@ class Invocable(ABC):
                 pass
         return GraphOutput(session.result) if wanted.version == "v2" else session.result
 
+    @spelled_out
     def stream(
         self,
         input: Any,  # noqa: A002
@@ -164,6 +177,7 @@ class Invocable(ABC):
         wanted = Wanted.of(stream_mode, options)
         return blocking.iterate(lambda: self._batches(input, config, context, wanted))
 
+    @spelled_out
     async def astream(
         self,
         input: Any,  # noqa: A002

@@ -17,7 +17,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import current_task
-from nbflow.core.policies import OnError, RunOptions
 from nbflow.core.run import Run
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task
@@ -50,11 +49,10 @@ def begin(graph: CompiledStateGraph, input: Any, session: Session) -> Run:  # no
         InvalidUpdateError: it is no record of keys.
     """
     update = input_update(graph, input)
-    jobs = session.config.get("max_concurrency")
     run = Run(
         graph.topology,
         {},
-        RunOptions(jobs=jobs, on_error=OnError.STOP),
+        graph.options(session),
         name="" if graph.name == UNNAMED else graph.name,
     ).start()
     if "messages" in session.modes:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from nbflow.core.policies import OnError, Policy, RunOptions
+from nbflow.core.policies import Policy
 from nbflow.core.record import NodeInfo, RunRecord
 from nbflow.core.run import Run
 from nbflow.core.states import RunState, State
@@ -108,11 +108,10 @@ class Workflow(Invocable):
             raise EmptyInputError(f"{self.name!r} was given no input: None says there is none.")
         token = current_cache.set(self.cache)
         try:
-            jobs = session.config.get("max_concurrency")
             run = Run(
                 self._topology,
                 {},
-                RunOptions(jobs=jobs, on_error=OnError.STOP),
+                self.options(session),
                 name=self.name,
             )
             run.origin = self

@@ -68,6 +68,15 @@ def test_a_node_that_takes_too_long_fails(timeout):
         run_virtually(graph.ainvoke({"seen": []}))
 
 
+def test_the_step_timeout_is_that_of_nodes_without_one():
+    builder = StateGraph(State).add_node("slow", says("slow", 9))
+    builder.add_node("patient", says("patient", 9), timeout=10)
+    graph = builder.add_edge(START, "patient").add_edge("patient", "slow").compile()
+    graph.step_timeout = 5
+    with pytest.raises(TimeoutError, match="it took longer than 5 s"):
+        run_virtually(graph.ainvoke({"seen": []}))
+
+
 def speaking(word):
     """A node that gives a sign of itself every second for ten seconds."""
 

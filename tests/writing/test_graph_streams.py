@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import operator
 import threading
 from typing import Annotated, Any, TypedDict
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +17,7 @@ from nbflow.core.events import Kind
 from nbflow.errors import FlowError, NbflowError
 from nbflow.graph import END, START, MessagesState, StateGraph
 from nbflow.graph.message import Message
-from nbflow.types import Command, Overwrite, Send
+from nbflow.types import Command, Overwrite, RetryPolicy, Send
 from tests.core.virtual import run_virtually
 from tests.writing.graphs import hangs, says
 
@@ -151,6 +153,31 @@ def test_tasks_tell_of_starts_and_ends():
     assert start["input"] == {"x": 0, "seen": []}
     assert start["triggers"] == ("branch:to:node",)
     assert (end["error"], end["result"], end["interrupts"]) == (None, {"x": 1}, [])
+
+
+def test_a_node_that_is_tried_again_begins_once():
+    graph = StateGraph(State)
+    failures = [ValueError("once"), ValueError("twice")]
+
+    def node(state):
+        if failures:
+            raise failures.pop()
+        return {"x": 1}
+
+    policy = RetryPolicy(initial_interval=0.001, jitter=False, retry_on=ValueError)
+    graph = graph.add_node("node", node, retry_policy=policy).add_edge(START, "node").compile()
+    start, end = graph.stream({"x": 0}, stream_mode="tasks")
+    assert (start["id"], start["input"]) == (end["id"], {"x": 0, "seen": []})
+    assert str(UUID(start["id"])) == start["id"]
+    assert end["result"] == {"x": 1}
+
+
+@pytest.mark.parametrize("method", ["invoke", "ainvoke", "stream", "astream"])
+def test_help_shows_every_option_of_a_stream(method):
+    shown = inspect.signature(getattr(diamond(), method)).parameters
+    assert list(shown)[:4] == ["input", "config", "context", "stream_mode"]
+    assert shown["subgraphs"].default is False
+    assert {"print_mode", "output_keys", "version", "durability"} <= set(shown)
 
 
 def test_tasks_tell_of_errors():
