@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from nbflow.export.layout import Block, Code, Statement
+from nbflow.export.layout import Block, Bracket, Code, Statement
 from nbflow.export.program import Part, Program
 
 Made: TypeAlias = tuple[Block, Code]
@@ -55,9 +55,22 @@ class FanOuts(ABC):
         """What every task of a node is given alike."""
         return [*(self.local[name] for name in part.inputs), *(["rest"] if part.optional else [])]
 
+    def alike_typed(self, part: Part) -> list[str]:
+        """The same as parameters."""
+        rest = [f"rest: {self.types.mapping}"] if part.optional else []
+        return [*map(self._typed, part.inputs), *rest]
+
     def iterated(self, part: Part) -> list[str]:
         """What a node goes through."""
         return [self.local[source] for source in dict.fromkeys(part.elements.values())]
+
+    def iterated_typed(self, part: Part) -> list[str]:
+        """The same as parameters."""
+        return list(map(self._typed, dict.fromkeys(part.elements.values())))
+
+    def _typed(self, name: str) -> str:
+        types = [self.type_of(part) for part in self.program.parts if part.name == name]
+        return f"{self.local[name]}: {types[0] if types else self.types.anything}"
 
     def as_text(self, part: Part, name: str, ref: Callable[[str], str]) -> str:
         """The expression for a name in the text of a node's task."""
@@ -75,15 +88,15 @@ class FanOuts(ABC):
     def fan_of_calls(self, part: Part) -> Made:
         """How a node's tasks become its result, if each is a call of the node's function."""
 
-        def call(own: Sequence[str]) -> str:
-            return f"{self.node[part.name]}({', '.join([*own, *self.alike(part)])})"
+        def call(own: Sequence[str]) -> Code:
+            return Bracket(f"{self.node[part.name]}(", [*own, *self.alike(part)], ")")
 
         return self.fan(part, call, self.local.__getitem__)
 
     def fan(
         self,
         part: Part,
-        call: Callable[[Sequence[str]], str],
+        call: Callable[[Sequence[str]], Code],
         source: Callable[[str], str],
     ) -> Made:
         """How a node's tasks become its result: statements, and its expression.
@@ -115,13 +128,13 @@ class FanOuts(ABC):
         name: str,
         parameters: Sequence[str],
         body: Made | None,
-        call: Callable[[Sequence[str]], str],
-    ) -> str:
+        call: Callable[[Sequence[str]], Code],
+    ) -> Code:
         """Put what was made so far into a function of its own, to be called once for each."""
         if body is None:
             return call(parameters)
         blocks += self.within(name, parameters, *body[0], self.returned(body[1]))
-        return f"{name}({', '.join(parameters)})"
+        return Bracket(f"{name}(", parameters, ")")
 
     @abstractmethod
     def helped(self, helper: str, arguments: str) -> str:
@@ -136,13 +149,13 @@ class FanOuts(ABC):
         """A statement that returns a result."""
 
     @abstractmethod
-    def sampled(self, part: Part, call: str) -> Made:
+    def sampled(self, part: Part, call: Code) -> Made:
         """How its samples become one result."""
 
     @abstractmethod
-    def compared(self, part: Part, call: str) -> Made:
+    def compared(self, part: Part, call: Code) -> Made:
         """How its models' answers become one result."""
 
     @abstractmethod
-    def gone_through(self, part: Part, call: str, source: Callable[[str], str]) -> Made:
+    def gone_through(self, part: Part, call: Code, source: Callable[[str], str]) -> Made:
         """How the results for its elements become a list."""

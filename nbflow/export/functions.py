@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import importlib
 import inspect
-import math
+import io
 import re
 import symtable
 import sys
 import sysconfig
-import textwrap
+import tokenize
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from nbflow.errors import FlowError
+from nbflow.export.constants import constant_of
+from nbflow.export.layout import Statement
 from nbflow.export.quoting import py_string
 from nbflow.writing.fan import best, each, vote
 from nbflow.writing.step import node
@@ -36,7 +39,7 @@ class Functions:
     def __init__(self) -> None:
         self.imports: list[str] = []
         """Import statements, in no order."""
-        self.constants: list[str] = []
+        self.constants: list[Statement] = []
         """Assignments of plain values."""
         self.definitions: list[str] = []
         """Functions and classes, each behind what it calls while it is defined."""
@@ -63,9 +66,9 @@ class Functions:
         """
         if getattr(getattr(function, "__code__", None), "co_name", "") == "<lambda>":
             return f"({self._lambda(function, where)})"
+        if name := _builtin(function):
+            return name
         called = str(getattr(function, "__name__", ""))
-        if getattr(builtins, called, None) is function:
-            return called
         is_written = isinstance(inspect.unwrap(function), FunctionType | type)
         if not is_written or _is_installed(function):
             return self._imported(function, called, where)
@@ -124,9 +127,14 @@ class Functions:
             if self._bind(name, value, where):
                 self.imports.append("import os")
                 self.constants.append(f"{name} = os.environ[{py_string(name)}]")
-        elif (written := _literal(value)) is not None and not _is_secret(name, value):
+        elif (constant := constant_of(name, value)) is not None and not _is_secret(name, value):
             if self._bind(name, value, where):
-                self.constants.append(f"{name} = {written}")
+                self.constants.append(constant)
+        elif constant is not None:
+            raise FlowError(
+                f"{where!r} can't be exported: its code reads {name!r}, which by its name, or a "
+                "name in it, holds a secret. Read it from the environment in the function."
+            )
         else:
             self._imported(value, name, where)
 
@@ -150,6 +158,15 @@ class Functions:
             f"{where!r} can't be exported: its code reads {name!r}, a {type(value).__name__} that "
             "can't be written as source. Make it inside the function, or import it from a module."
         )
+
+
+def _builtin(function: object) -> str:
+    """What a function, or a method of a type, is called everywhere; nothing if it isn't."""
+    name = str(getattr(function, "__name__", ""))
+    owner = str(getattr(getattr(function, "__objclass__", None), "__name__", ""))
+    if getattr(getattr(builtins, owner, None), name, None) is function:
+        return f"{owner}.{name}"
+    return name if getattr(builtins, name, None) is function else ""
 
 
 def _is_in(module: object, attribute: str, value: Any) -> bool:
@@ -195,26 +212,6 @@ def _value_of(name: str, function: Callable[..., Any]) -> tuple[Any, ...]:
     return (plain.__globals__[name],) if name in plain.__globals__ else ()
 
 
-_PLAIN = (int, float, bool, bytes, type(None))
-
-
-def _literal(value: Any) -> str | None:
-    """A plain value as source; None if it is none."""
-    if type(value) is str:
-        return py_string(value)
-    if type(value) is float and not math.isfinite(value):
-        return None
-    if type(value) in _PLAIN:
-        return repr(value)
-    if type(value) not in {list, tuple, dict, set, frozenset}:
-        return None
-    try:
-        same = ast.literal_eval(repr(value)) == value
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return None
-    return repr(value) if same else None
-
-
 def _is_secret(name: str, value: Any) -> bool:
     """Whether a plain value's name, or a key in it, says that it holds a secret."""
     if isinstance(value, Mapping):
@@ -227,13 +224,50 @@ def _is_secret(name: str, value: Any) -> bool:
 
 def _source_of(function: Callable[..., Any], where: str) -> str:
     try:
-        return textwrap.dedent(inspect.getsource(function))
+        return dedented(inspect.getsource(function))
     except (OSError, TypeError):
         name = getattr(function, "__name__", type(function).__name__)
         raise FlowError(
             f"{where!r} can't be exported: the code of {name!r} can't be found. Write it as a "
             "function in a cell or a module."
         ) from None
+
+
+def dedented(text: str) -> str:
+    r"""A function's code at the left margin; what stands in a long string stays where it is.
+
+    Example:
+        >>> dedented("    def f():\n        return '''\n    x'''")
+        "def f():\n    return '''\n    x'''"
+    """
+    indent = text[: len(text) - len(text.lstrip(" \t"))]
+    if not indent:
+        return text
+    kept = _lines_in_strings(f"if True:\n{text}")
+    lines = f"\n{text}".splitlines(keepends=True)
+    return "".join(
+        line if number in kept else line.removeprefix(indent) for number, line in enumerate(lines)
+    ).removeprefix("\n")
+
+
+def _lines_in_strings(text: str) -> set[int]:
+    """The numbers, from 0, of the lines that begin in a string, but for a docstring."""
+    read = io.StringIO(text).readline
+    tokens = []
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):  # of a lambda, cut out of a call
+        tokens = [one for one in tokenize.generate_tokens(read) if one.type not in _UNREAD]
+    inside: set[int] = set()
+    for before, token, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        is_statement = before.type in _ENDS and after.type == tokenize.NEWLINE
+        if token.type in _STRINGS and not is_statement:
+            inside.update(range(token.start[0], token.end[0]))
+    return inside
+
+
+_UNREAD = {tokenize.NL, tokenize.COMMENT}
+_ENDS = {tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
+# From Python 3.12 a formatted string is several tokens.
+_STRINGS = {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}
 
 
 def _definition(text: str, where: str) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef:

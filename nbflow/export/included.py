@@ -24,6 +24,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "first_number": ("import re",),
     "own_answer": ("from collections.abc import Mapping",),
     "joined": (),
+    "given": ("from collections.abc import Iterable, Mapping",),
     "attempts": (
         "import asyncio",
         "import functools",
@@ -58,8 +59,11 @@ def elements(source: Any) -> list[Any]:
     return list(source)
 
 
-async def together(calls: Iterable[Awaitable[Any]], limit: int | None = None) -> list[Any]:
-    """What several calls return, made at the same time or so many at once; in their order."""
+async def together(
+    calls: Iterable[Awaitable[Any]],
+    limit: int | None = None,
+) -> list[Any]:
+    """What several calls return, all or so many made at the same time; in their order."""
     if limit is None:
         return list(await asyncio.gather(*calls))
     results: dict[int, Any] = {}
@@ -73,7 +77,10 @@ async def together(calls: Iterable[Awaitable[Any]], limit: int | None = None) ->
     return [results[number] for number in sorted(results)]
 
 
-async def heard(calls: Iterable[Awaitable[Any]], limit: int | None = None) -> list[Any]:
+async def heard(
+    calls: Iterable[Awaitable[Any]],
+    limit: int | None = None,
+) -> list[Any]:
     """What those of several calls return that succeed; it fails if none does."""
     failures = []
 
@@ -91,19 +98,22 @@ async def heard(calls: Iterable[Awaitable[Any]], limit: int | None = None) -> li
 
 
 def normalised(answer: Any) -> Hashable:
-    """An answer without case, punctuation and superfluous space, so that equal ones are equal."""
+    """An answer without case, punctuation and superfluous space."""
     if not isinstance(answer, str):
         return answer if isinstance(answer, Hashable) else repr(answer)
     folded = unicodedata.normalize("NFKC", answer).casefold()
-    kept = "".join(" " if unicodedata.category(c).startswith("P") else c for c in folded)
+    kinds = map(unicodedata.category, folded)
+    signs = zip(folded, kinds, strict=True)
+    kept = "".join(" " if kind.startswith("P") else sign for sign, kind in signs)
     return " ".join(kept.split()) or folded.strip()
 
 
 def majority(samples: list[tuple[Hashable, Any]], needed: int = 1) -> Any:
     """The answer that most samples agree on, as it was first given; of equals the earliest.
 
-    Each sample is what it counts as, and the answer itself. All samples are awaited: nbflow itself
-    stops as soon as no other answer can win, which gives the same answer with fewer calls.
+    Each sample is what it counts as, and the answer itself. All samples are awaited:
+    nbflow itself stops as soon as no other answer can win, which gives the same answer
+    with fewer calls.
     """
     answers: dict[Hashable, list[Any]] = {}
     for key, answer in samples:
@@ -138,7 +148,13 @@ def own_answer(value: Any, model: str) -> Any:
 
 def joined(chunks: list[Any]) -> Any:
     """What a generator has given: one text if all of it is text."""
-    return "".join(chunks) if all(isinstance(chunk, str) for chunk in chunks) else chunks
+    is_text = all(isinstance(chunk, str) for chunk in chunks)
+    return "".join(chunks) if is_text else chunks
+
+
+def given(values: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Those of some values that were given."""
+    return {name: values[name] for name in names if name in values}
 
 
 def attempts(
@@ -146,7 +162,7 @@ def attempts(
     timeout: float | None = None,
     retry_on: Callable[[Exception], bool] = lambda _error: True,
 ) -> Callable[..., Any]:
-    """Try a call so many times, each for so many seconds, with longer pauses between them."""
+    """Try a call so many times, each for so many seconds, with longer and longer pauses."""
 
     def decorate(call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         @functools.wraps(call)
@@ -157,7 +173,8 @@ def attempts(
                 except Exception as error:
                     if failed == count or not retry_on(error):
                         raise
-                    await asyncio.sleep(random.uniform(0, min(30, 0.5 * 2 ** (failed - 1))))  # noqa: S311
+                    longest = min(30, 0.5 * 2 ** (failed - 1))
+                    await asyncio.sleep(random.uniform(0, longest))  # noqa: S311
             return None
 
         return attempt

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import builtins
 import keyword
-import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -138,6 +137,9 @@ _PROTOTYPE = frozenset(
 )
 
 
+_LAST_OF_THE_FIRST_PLANE = 0xFFFF
+
+
 class Names:
     """Hands out names, each once.
 
@@ -186,5 +188,5 @@ def camel(name: str) -> str:
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is an identifier everywhere, as it stands."""
-    return re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is not None
+    """Whether a name is a property's in TypeScript that formatters leave without quotes."""
+    return name.isidentifier() and all(ord(sign) <= _LAST_OF_THE_FIRST_PLANE for sign in name)

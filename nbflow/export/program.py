@@ -14,7 +14,8 @@ from typing import Any
 
 from nbflow.core.vote import normalised
 from nbflow.errors import FlowError
-from nbflow.export.quoting import Hole, Text
+from nbflow.export.names import state_keys
+from nbflow.export.quoting import Hole, Text, plain
 from nbflow.models import model
 from nbflow.writing.flow import Flow
 from nbflow.writing.options import FlowOptions, NodeOptions, SideBySide
@@ -230,6 +231,7 @@ def _part(step: Step, flow: Flow, varied: frozenset[str], level: int) -> Part:
     reads_own = {*varied, *(one for one, source in elements.items() if source in varied)}
     if side_by_side:
         _refuse_models_as_elements(step, flow, varied)
+    _refuse_reserved_parameters(step)
     whole = (*step.inputs, *(name for name in step.optional if name in names), *_filled_in(step))
     sources = set(elements.values())
     return Part(
@@ -296,13 +298,23 @@ def _refuse_models_as_elements(step: Step, flow: Flow, varied: frozenset[str]) -
             )
 
 
+def _refuse_reserved_parameters(step: Step) -> None:
+    """A default is only left out of a call by its name, which must then be the state's key."""
+    for name, key in state_keys(step.optional).items():
+        if name != key and step.kind == "python":
+            raise FlowError(
+                f"{step.name!r} can't be exported: its parameter {name!r} can't be a key of a "
+                "state; rename it."
+            )
+
+
 def _models(step: Step, default: FlowOptions) -> tuple[Mapping[str, str | None], bool]:
     """Whom a prompt is sent to, and whether that is said of several, side by side."""
     if step.kind != "prompt":
         return {}, False
     spec = default.model if step.options.model is None else step.options.model
     if isinstance(spec, SideBySide):
-        return {name: one if isinstance(one, str) else name for name, one in spec.items()}, True
+        return {name: _model_name(one) for name, one in spec.items()}, True
     return {"": _model_name(spec)}, False
 
 
@@ -323,8 +335,21 @@ def _score(options: NodeOptions, default: FlowOptions) -> Score | None:
     return Score(None, score.source, _model_name(first), score.options.settings(default).given())
 
 
+def _asked(flow: Flow) -> Iterator[str]:
+    """The names of the models that are asked, each once."""
+    steps = [step for step in flow.steps if step.kind == "prompt"]
+    scores = [one.options.score for one in flow.steps]
+    steps += [one for one in scores if isinstance(one, Step) and one.kind == "prompt"]
+    found = (name for step in steps for name in _models(step, flow.chosen)[0].values())
+    return iter(dict.fromkeys(name for name in found if name is not None))
+
+
 def _differences(flow: Flow) -> Iterator[str]:
     words = flow.chosen
+    strangers = [name for name in _asked(flow) if not name.startswith("openai:")]
+    if strangers:
+        named = ", ".join(map(plain, strangers))
+        yield f"Only nbflow knows these models; say what they are where one is asked: {named}."
     if words.rate is not None or any(step.options.rate is not None for step in flow.steps):
         yield "The rate isn't kept: limit it in the model's client."
     if words.jobs is not None:

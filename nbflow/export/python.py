@@ -30,16 +30,15 @@ from nbflow.export.names import PY_RESERVED, Names, state_keys
 from nbflow.export.program import VERBS, Part, Program, Score, score_text
 from nbflow.export.python_frame import (
     CALL_MODEL,
+    INJECTED_WORDS,
     INNER_WORDS,
     MODULE_WORDS,
-    OWN_IMPORTS,
     import_block,
     joined,
     main_of,
+    meanings,
 )
-from nbflow.export.quoting import plain, py_string, py_text
-
-_SHORT_CHARACTERS = 72
+from nbflow.export.quoting import SHORT_CHARACTERS, Text, lone, plain, py_string, py_text
 
 
 class PythonProgram(FanOuts):
@@ -66,8 +65,8 @@ class PythonProgram(FanOuts):
         self._called = {part.name: self._function_of(part) for part in program.parts}
         self._judges = {part.name: self._judge_of(part) for part in program.parts}
         self._retry_on = {part.name: self._retried_by(part) for part in program.parts}
-        self._refuse_clashes()
-        reserved = {*PY_RESERVED, *MODULE_WORDS, *INNER_WORDS, *self._aliases.values()}
+        reserved = {*PY_RESERVED, *MODULE_WORDS, *INNER_WORDS, *INJECTED_WORDS}
+        reserved.update(self._aliases.values())
         taken = reserved | self.functions.names
         # A node may be called as its function is, for no code that calls the one reads the other.
         read = {*self._judges.values(), *self._retry_on.values()}
@@ -109,14 +108,16 @@ class PythonProgram(FanOuts):
             return name
         return self._aliases.setdefault(name, f"{name}_function")
 
-    def _refuse_clashes(self) -> None:
-        allowed = {line.split()[-1] for line in self.functions.imports if line in OWN_IMPORTS}
-        own = MODULE_WORDS.union(self._aliases.values())
-        for name in sorted(own & self.functions.names - allowed):
-            raise FlowError(
-                f"the flow can't be exported: {name!r} is a name of its Python code and of the "
-                "exported program; rename it."
-            )
+    def _refuse_clashes(self, own: Sequence[str]) -> None:
+        """Refuse a person's name that means something else in the program's own blocks."""
+        theirs = dict.fromkeys(self.functions.names, "") | meanings(self.functions.imports)
+        ours = meanings(own)
+        for name in sorted(theirs.keys() & ours.keys()):
+            if not theirs[name] or theirs[name] != ours[name]:
+                raise FlowError(
+                    f"the flow can't be exported: {name!r} is a name of its Python code and of "
+                    "the exported program; rename it."
+                )
 
     # --- one task
 
@@ -131,13 +132,13 @@ class PythonProgram(FanOuts):
             return [], self._call(part, ref)
         text = part.filled(lambda name: self.as_text(part, name, ref))
         if part.kind == "template":
-            short = py_text(text)
-            fits = len(short) <= _SHORT_CHARACTERS and not part.fans_out
-            return ([], short) if fits else ([Literal("text = ", text, py_text)], "text")
+            short = lone(text) or py_text(text)
+            fits = len(short) <= SHORT_CHARACTERS
+            return ([], short) if fits else ([_named("text", text)], "text")
         self.asks = True
         settings = self._settings(part)
         arguments: list[Code] = ["prompt", self._model(part), settings]
-        return [Literal("prompt = ", text, py_text)], Bracket("await call_model(", arguments, ")")
+        return [_named("prompt", text)], Bracket("await call_model(", arguments, ")")
 
     def judged(self, part: Part, made: Code) -> Block:
         """The last statements of a task: what it returns, and of a sample what that counts as."""
@@ -166,7 +167,7 @@ class PythonProgram(FanOuts):
             "verdict = await call_model(", ["prompt", model, _dict(score.settings)], ")"
         )
         return [
-            Literal("prompt = ", text, py_text),
+            _named("prompt", text),
             asked,
             f"score = {self.helped('first_number', 'verdict')}",
         ]
@@ -193,6 +194,12 @@ class PythonProgram(FanOuts):
         self.helpers.add(helper)
         return f"{helper}({arguments})"
 
+    def given(self, source: str, part: Part) -> Code:
+        """Of what the program was given, what a function takes only if it is there."""
+        self.helpers.add("given")
+        names = Bracket("[", list(map(py_string, part.optional)), "]")
+        return Bracket("given(", [source, names], ")")
+
     def _settings(self, part: Part) -> Code:
         settings = {word: repr(value) for word, value in part.settings.items()}
         if part.samples is not None:
@@ -214,7 +221,9 @@ class PythonProgram(FanOuts):
         name = self.names.new(f"{self.local[part.name].strip('_').upper()}_MODELS")
         if part.is_labelled:
             pairs = part.models.items()
-            items = [f"{py_string(label)}: {py_string(model or '')}" for label, model in pairs]
+            items: list[Code] = [
+                f"{py_string(label)}: {py_string(model or '')}" for label, model in pairs
+            ]
             self.constants.append(Bracket(f"{name} = {{", items, "}"))
         else:
             self.constants.append(Bracket(f"{name} = [", list(map(py_string, part.models)), "]"))
@@ -231,7 +240,7 @@ class PythonProgram(FanOuts):
         """A statement that returns a result."""
         return prefixed("return ", result)
 
-    def sampled(self, part: Part, call: str) -> Made:
+    def sampled(self, part: Part, call: Code) -> Made:
         """How its samples become one result."""
         clause = f"for number in range({part.samples})"
         samples = prefixed("samples = ", self._gathered("heard", call, clause, part.limit))
@@ -240,44 +249,45 @@ class PythonProgram(FanOuts):
         needed = f", needed={part.needed}" if part.needed > 1 else ""
         return [samples], self.helped("majority", f"samples{needed}")
 
-    def compared(self, part: Part, call: str) -> Made:
+    def compared(self, part: Part, call: Code) -> Made:
         """How its models' answers become one result."""
         models = self._models[part.name]
         limit = None if part.samples else part.limit
         found = self._gathered("together", call, f"for model in {models}", limit)
-        return [prefixed("answers = ", found)], f"dict(zip({models}, answers, strict=True))"
+        zipped = Bracket("zip(", [models, "answers", "strict=True"], ")")
+        return [prefixed("answers = ", found)], Bracket("dict(", [zipped], ")")
 
-    def gone_through(self, part: Part, call: str, source: Callable[[str], str]) -> Made:
+    def gone_through(self, part: Part, call: Code, source: Callable[[str], str]) -> Made:
         """How the results for its elements become a list."""
         own = ", ".join(self.local[name] for name in part.elements)
         names = part.elements.values()
-        lists = ", ".join(self.helped("elements", source(name)) for name in names)
+        lists: list[Code] = [self.helped("elements", source(name)) for name in names]
+        through = lists[0]
         if len(part.elements) > 1:
             self.imports.add("from itertools import product")
-            lists = f"product({lists})"
-        return [], self._gathered("together", call, f"for {own} in {lists}", part.limit)
+            through = Bracket("product(", lists, ")")
+        clause = prefixed(f"for {own} in ", through)
+        return [], self._gathered("together", call, clause, part.limit)
 
-    def _gathered(self, helper: str, call: str, clause: str, limit: int | None) -> Code:
+    def _gathered(self, helper: str, call: Code, clause: Code, limit: int | None) -> Code:
         self.helpers.add(helper)
         if limit is None:
             return Loop(f"await {helper}(", call, clause, ")")
-        return Bracket(f"await {helper}(", [f"({call} {clause})", f"limit={limit}"], ")")
+        return Bracket(f"await {helper}(", [Loop("(", call, clause, ")"), f"limit={limit}"], ")")
 
-    def policy(self, part: Part) -> list[str]:
+    def policy(self, part: Part) -> list[Code]:
         """How LangGraph is told to attempt a task, as keywords."""
-        words = []
+        words: list[Code] = []
         if part.attempts > 1:
             self.imports.add("from langgraph.types import RetryPolicy")
             kinds = self._retry_on[part.name] or "Exception"
-            words.append(
-                f"retry_policy=RetryPolicy(max_attempts={part.attempts}, max_interval=30.0, "
-                f"retry_on={kinds})"
-            )
+            given = [f"max_attempts={part.attempts}", "max_interval=30.0", f"retry_on={kinds}"]
+            words.append(Bracket("retry_policy=RetryPolicy(", given, ")"))
         if part.timeout_seconds is not None:
             words.append(f"timeout={float(part.timeout_seconds)!r}")
         return words
 
-    def attempts(self, part: Part) -> list[str]:
+    def attempts(self, part: Part) -> list[Code]:
         """The decorator of a task that LangGraph doesn't attempt; none if once is enough."""
         if part.attempts == 1 and part.timeout_seconds is None:
             return []
@@ -290,7 +300,7 @@ class PythonProgram(FanOuts):
             is_function = _kinds(part.retry_on) is None
             on = kinds if is_function else f"lambda error: isinstance(error, {kinds})"
             words.append(f"retry_on={on}")
-        return [f"@attempts({', '.join(words)})"]
+        return [Bracket("@attempts(", words, ")")]
 
     # --- the whole
 
@@ -307,15 +317,20 @@ class PythonProgram(FanOuts):
             self.imports.update(n for n in included.NEEDS[name] if n.startswith(("import", "from")))
         if self.asks:
             self.imports.add("import os")
+        asking = CALL_MODEL.rstrip() if self.asks else ""
+        aliases = "\n".join(f"{alias} = {name}" for name, alias in self._aliases.items())
+        brought = [inspect.getsource(getattr(included, name)).rstrip() for name in needed]
+        nodes = "\n".join(rendered(body)).strip("\n")
+        self._refuse_clashes([*self.imports, asking, aliases, nodes, *brought, main_of(runs)])
         blocks = [
             self._head(form, runs),
             import_block({*self.imports, *self.functions.imports}),
-            "\n".join([*self.functions.constants, *rendered(self.constants)]),
-            CALL_MODEL.rstrip() if self.asks else "",
+            "\n".join(rendered([*self.functions.constants, *self.constants])),
+            asking,
             *self.functions.definitions,
-            "\n".join(f"{alias} = {name}" for name, alias in self._aliases.items()),
-            "\n".join(rendered(body)).strip("\n"),
-            *(inspect.getsource(getattr(included, name)).rstrip() for name in needed),
+            aliases,
+            nodes,
+            *brought,
             main_of(runs),
         ]
         return joined([re.sub(r"  # noqa: \w+", "", block) for block in blocks if block])
@@ -338,11 +353,17 @@ class PythonProgram(FanOuts):
             "",
             *(["Needs: pip install langgraph openai"] if self.asks else ["Needs: langgraph"]),
             *(["Fill in `call_model` to ask another model."] if self.asks else []),
-            f"Run: await {runs}.ainvoke({{{example}}})",
+            f"Run: python FILE INPUTS, or await {runs}.ainvoke(INPUTS)",
+            f"INPUTS: {{{example}}}",
         ]
         if self.program.differences:
             text += ["", *(f"* {line}" for line in self.program.differences)]
         return "\n".join([*text, '"""'])
+
+
+def _named(name: str, text: Text) -> Statement:
+    expression = lone(text)
+    return f"{name} = {expression}" if expression else Literal(f"{name} = ", text, py_text)
 
 
 def _dict(settings: Any) -> Code:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nbflow.export.layout import Block, Bracket, Statement, deeper, prefixed
+from nbflow.export.layout import PYTHON, Block, Bracket, Code, Statement, deeper, prefixed
 from nbflow.export.program import Part, Program
 from nbflow.export.python import PythonProgram
-from nbflow.export.quoting import WIDTH_CHARACTERS, py_string
+from nbflow.export.quoting import columns, py_string
 
 
 def python_functional(program: Program) -> str:
@@ -38,8 +38,10 @@ def _word(part: Part) -> str:
 def _task(made: PythonProgram, part: Part) -> Block:
     policy = made.policy(part)
     statements, result = made.work(part, made.local.__getitem__)
-    parameters = [*made.own_parameters(part), *(f"{one}: Any" for one in made.alike(part))]
-    kind = "str" if part.kind != "python" and part.samples is None else "Any"
+    parameters = [*made.own_parameters(part), *made.alike_typed(part)]
+    kind = "str" if part.kind != "python" else "Any"
+    if part.samples is not None:
+        kind = f"tuple[Any, {kind}]"
     return [
         Bracket("@task(", policy, ")") if policy else "@task",
         Bracket(f"async def {made.node[part.name]}(", parameters, f") -> {kind}:"),
@@ -49,9 +51,9 @@ def _task(made: PythonProgram, part: Part) -> Block:
 
 def _fan(made: PythonProgram, part: Part, name: str) -> Block:
     folded, result = made.fan_of_calls(part)
-    parameters = [f"{one}: Any" for one in (*made.iterated(part), *made.alike(part))]
+    parameters = [*made.iterated_typed(part), *made.alike_typed(part)]
     return [
-        Bracket(f"async def {name}(", parameters, ") -> Any:"),
+        Bracket(f"async def {name}(", parameters, f") -> {made.type_of(part)}:"),
         deeper(*folded, made.returned(result)),
     ]
 
@@ -79,15 +81,14 @@ def _level(made: PythonProgram, parts: list[Part], calls: dict[str, str]) -> Blo
         return [prefixed(f"{names[0]} = await ", called[0])]
     targets = ", ".join(names)
     opening = f"{targets} = await asyncio.gather("
-    if len(opening) + 4 <= WIDTH_CHARACTERS:
+    if columns(PYTHON.step + opening) <= PYTHON.width_characters:
         return [Bracket(opening, called, ")")]
     gathered = Bracket("found = await asyncio.gather(", called, ")")
     return [gathered, *(f"{name} = found[{n}]" for n, name in enumerate(names))]
 
 
 def _called(made: PythonProgram, part: Part, name: str) -> Bracket:
-    given = [*made.iterated(part), *(made.local[one] for one in part.inputs)]
+    given: list[Code] = [*made.iterated(part), *(made.local[one] for one in part.inputs)]
     if part.optional:
-        names = ", ".join(py_string(one) for one in part.optional)
-        given.append(f"{{name: inputs[name] for name in ({names},) if name in inputs}}")
+        given.append(made.given("inputs", part))
     return Bracket(f"{name}(", given, ")")

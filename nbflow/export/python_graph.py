@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable
 
 from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
-from nbflow.export.names import PY_RESERVED, is_plain
 from nbflow.export.program import Part, Program
 from nbflow.export.python import PythonProgram
 from nbflow.export.quoting import py_string
@@ -44,7 +44,8 @@ def _state(made: PythonProgram) -> Block:
 
 
 def _is_field(key: str) -> bool:
-    return is_plain(key) and key not in PY_RESERVED and not key.startswith("__")
+    """Whether a name may be a field of a class whose fields have these types."""
+    return not keyword.iskeyword(key) and key not in {"Any", "str", "list", "dict"}
 
 
 def _node(made: PythonProgram, part: Part) -> Block:
@@ -55,10 +56,11 @@ def _node(made: PythonProgram, part: Part) -> Block:
         return made.local[name] if name in part.elements else value(name)
 
     key = py_string(made.keys[part.name])
-    rest = _rest(part)
-    head = f"async def {made.node[part.name]}(state: State) -> dict[str, Any]:"
+    rest = _rest(made, part)
+    opening = f"async def {made.node[part.name]}("
+    head = Bracket(opening, ["state: State"], ") -> dict[str, Any]:")
     if part.fans_out:
-        folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", value)
+        folded, result = made.fan(part, lambda given: Bracket("sample(", given, ")"), value)
         statements: Block = [*([""] if rest else []), *_sample(made, part, ref), *folded]
     else:
         statements, result = made.work(part, ref)
@@ -77,12 +79,11 @@ def _sample(made: PythonProgram, part: Part, ref: Callable[[str], str]) -> Block
     ]
 
 
-def _rest(part: Part) -> list[str]:
+def _rest(made: PythonProgram, part: Part) -> list[Code]:
     """What a function is given only if the program is."""
     if not part.optional:
         return []
-    names = ", ".join(py_string(name) for name in part.optional)
-    return [f"rest = {{name: state[name] for name in ({names},) if name in state}}"]
+    return [prefixed("rest = ", made.given("state", part))]
 
 
 def _graph(made: PythonProgram) -> Block:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-WIDTH_CHARACTERS = 100
-"""How long a line of exported source may be."""
+SHORT_CHARACTERS = 60
+"""How long a text may be that is returned without being given a name first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,21 @@ class Hole:
 
 Text: TypeAlias = Sequence[str | Hole]
 """A text with holes in it."""
+
+
+def lone(text: Text) -> str:
+    """The expression of a text that is nothing else, and needs no quotes then; or nothing.
+
+    Example:
+        >>> lone([Hole("x")]), lone(["a ", Hole("x")])
+        ('x', '')
+    """
+    match text:
+        case [Hole(expression)]:
+            return expression
+        case _:
+            return ""
+
 
 _WIDE = frozenset({"W", "F"})
 _BYTE, _PLANE = 0xFF, 0xFFFF
@@ -83,13 +98,15 @@ def py_text(text: Text) -> str:
 
 
 def ts_string(text: str) -> str:
-    r"""A text as a JavaScript string in double quotes.
+    r"""A text as a JavaScript string, in the quotes that need fewer escapes.
 
     Example:
-        >>> print(ts_string('a "quoted" \u2028 café'))
-        "a \"quoted\" \u2028 café"
+        >>> print(ts_string('a "quoted" \u2028 café'), ts_string("it's"))
+        'a "quoted" \u2028 café' "it's"
     """
     quoted = json.dumps(text, ensure_ascii=False)
+    if text.count('"') > text.count("'"):
+        quoted = "'{}'".format(quoted[1:-1].replace('\\"', '"').replace("'", "\\'"))
     return "".join(_ts_sign(sign) for sign in quoted)
 
 

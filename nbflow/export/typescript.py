@@ -13,9 +13,11 @@ from typing import Any
 
 from nbflow.export.fan import FanOuts, Made, Types
 from nbflow.export.layout import (
+    TYPESCRIPT,
     Block,
     Bracket,
     Code,
+    Headed,
     Literal,
     Statement,
     deeper,
@@ -24,7 +26,17 @@ from nbflow.export.layout import (
 )
 from nbflow.export.names import TS_RESERVED, Names, camel, is_plain, state_keys
 from nbflow.export.program import VERBS, Part, Program, Score, score_text
-from nbflow.export.quoting import Text, commented, plain, ts_string, ts_text
+from nbflow.export.quoting import (
+    SHORT_CHARACTERS,
+    Hole,
+    Text,
+    columns,
+    commented,
+    lone,
+    plain,
+    ts_string,
+    ts_text,
+)
 from nbflow.export.typescript_frame import (
     CALL_MODEL,
     HELPERS_OF,
@@ -34,8 +46,6 @@ from nbflow.export.typescript_frame import (
     included,
     main_of,
 )
-
-STEP = "  "
 
 
 class TypeScriptProgram(FanOuts):
@@ -50,7 +60,7 @@ class TypeScriptProgram(FanOuts):
     def __init__(self, program: Program) -> None:
         self.program = program
         self.helpers: set[str] = set()
-        self.constants: list[Code] = []
+        self.constants: list[Statement] = []
         self.asks = False
         self._functions: list[Any] = []
         self.names = Names({*TS_RESERVED, *OWN_WORDS, *included()})
@@ -79,18 +89,18 @@ class TypeScriptProgram(FanOuts):
             return ""
         inputs = [f"{key(name)}: any" for name in part.parameters]
         inputs += [f"{key(name)}?: any" for name in part.optional]
-        kind = f"{{ {'; '.join(inputs)} }}" if inputs else "{}"
-        return self._placeholder(part.name, part.function, part.source, f"_inputs: {kind}")
+        return self._placeholder(part.name, part.function, part.source, inputs)
 
     def _judge_of(self, part: Part) -> str:
         judge = part.score.function if part.score else part.key
         if judge is None:
             return ""
-        return self._placeholder(f"judge_{part.name}", judge, "", "_answer: any")
+        return self._placeholder(f"judge_{part.name}", judge, "", None)
 
     def _placeholder(
-        self, name: str, function: Callable[..., Any], source: str, parameter: str
+        self, name: str, function: Callable[..., Any], source: str, inputs: list[str] | None
     ) -> str:
+        """A function that throws; it takes an answer if it isn't said which inputs."""
         own = self._properties.new(camel(name))
         try:
             source = source or textwrap.dedent(inspect.getsource(function))
@@ -99,8 +109,8 @@ class TypeScriptProgram(FanOuts):
         problem = ts_string(f"{name} is Python in nbflow: write it here, or set functions.{own}")
         self._functions += [
             *commented(source, "//"),
-            Bracket(f"{key(own)}: async (", [parameter], "): Promise<any> => {"),
-            deeper(f"throw new Error({problem});"),
+            *_signature(f"{key(own)}: async (", inputs),
+            deeper(Bracket("throw new Error(", [problem], ");")),
             "},",
         ]
         return f"functions{access(own)}"
@@ -122,10 +132,12 @@ class TypeScriptProgram(FanOuts):
             return [], self._call(part, ref)
         text = part.filled(lambda name: self.as_text(part, name, ref))
         if part.kind == "template":
-            return [_named("text", text)], "text"
+            short = lone(text) or ts_text(text)
+            fits = len(short) <= SHORT_CHARACTERS
+            return ([], short) if fits else ([_named("text", text)], "text")
         self.asks = True
         given: list[Code] = ["prompt", self._model(part), self._settings(part)]
-        return [_named("prompt", text)], Bracket("await callModel(", given, ")")
+        return [_named("prompt", text)], Bracket("await callModel(", given, ")", hugs=True)
 
     def judged(self, part: Part, made: Code) -> Block:
         """The last statements of a task: what it returns, and of a sample what that counts as."""
@@ -148,12 +160,12 @@ class TypeScriptProgram(FanOuts):
         given: list[Code] = ["question", model, _object(score.settings)]
         return [
             _named("question", text),
-            laid("const verdict = ", Bracket("await callModel(", given, ")")),
+            laid("const verdict = ", Bracket("await callModel(", given, ")", hugs=True)),
             f"const worth = {self.helped('first_number', 'verdict')};",
         ]
 
     def _call(self, part: Part, ref: Callable[[str], str]) -> Code:
-        given = [f"{key(name)}: {ref(name)}" for name in part.parameters]
+        given: list[Code] = [pair(key(name), ref(name)) for name in part.parameters]
         if part.optional:
             given.append("...rest")
         called = f"await {self._called[part.name]}("
@@ -164,6 +176,12 @@ class TypeScriptProgram(FanOuts):
         name = camel(helper)
         self.helpers.add(name)
         return f"{name}({arguments})"
+
+    def given(self, source: str, part: Part) -> Code:
+        """Of what the program was given, what a function takes only if it is there."""
+        self.helpers.add("given")
+        names = Bracket("[", list(map(ts_string, part.optional)), "]")
+        return Bracket("given(", [source, names], ")", hugs=True)
 
     def _settings(self, part: Part) -> Code:
         settings = {word: repr(value) for word, value in part.settings.items()}
@@ -183,9 +201,16 @@ class TypeScriptProgram(FanOuts):
         """The constant that holds a node's models."""
         name = self._new(f"{self.local[part.name]}_models")
         if part.is_labelled:
-            pairs = part.models.items()
-            items = [f"[{ts_string(label)}, {ts_string(model or '')}]" for label, model in pairs]
-            self.constants.append(Bracket(f"const {name} = new Map([", items, "]);"))
+            opening = f"const {name} = new Map(["
+            pairs = [
+                Bracket("[", [ts_string(label), ts_string(model or "")], "]")
+                for label, model in part.models.items()
+            ]
+            if len(pairs) == 1:
+                self.constants.append(Bracket(opening, pairs, "]);"))
+            else:  # which no formatter leaves on one line
+                broken = deeper(*(prefixed("", one, ",") for one in pairs))
+                self.constants += [opening, broken, "]);"]
         else:
             labels = list(map(ts_string, part.models))
             self.constants.append(Bracket(f"const {name} = [", labels, "];"))
@@ -202,36 +227,40 @@ class TypeScriptProgram(FanOuts):
         """A statement that returns a result."""
         return laid("return ", result)
 
-    def sampled(self, part: Part, call: str) -> Made:
+    def sampled(self, part: Part, call: Code) -> Made:
         """How its samples become one result."""
-        given = [str(part.samples), f"(number) => {call}"]
+        given: list[Code] = [str(part.samples), Headed("(number) =>", call)]
         samples = laid("const samples = ", self._gathered("heard", given, part.limit))
         if part.best:
             return [samples], self.helped("highest", "samples")
         needed = f", {part.needed}" if part.needed > 1 else ""
         return [samples], self.helped("majority", f"samples{needed}")
 
-    def compared(self, part: Part, call: str) -> Made:
+    def compared(self, part: Part, call: Code) -> Made:
         """How its models' answers become one result."""
         models = self._models[part.name]
         labels = f"[...{models}.keys()]" if part.is_labelled else models
-        given = [labels, f"async (model) => [model, await {call}] as const"]
+        given: list[Code] = [labels, Headed("(model) =>", call)]
         limit = None if part.samples else part.limit
-        pairs = laid("const pairs = ", self._gathered("together", given, limit))
-        return [pairs], "Object.fromEntries(pairs)"
+        self.helpers.add("together")
+        return [], self._gathered("byModel", given, limit)
 
-    def gone_through(self, part: Part, call: str, source: Callable[[str], str]) -> Made:
+    def gone_through(self, part: Part, call: Code, source: Callable[[str], str]) -> Made:
         """How the results for its elements become a list."""
         own = ", ".join(self.local[name] for name in part.elements)
         names = part.elements.values()
-        lists = ", ".join(self.helped("elements", source(name)) for name in names)
+        lists: list[Code] = [self.helped("elements", source(name)) for name in names]
+        through = lists[0]
         if len(part.elements) > 1:
-            own, lists = f"[{own}]", self.helped("product", lists)
-        return [], self._gathered("together", [lists, f"({own}) => {call}"], part.limit)
+            own = f"[{own}]"
+            self.helpers.add("product")
+            through = Bracket("product(", lists, ")")
+        return [], self._gathered("together", [through, Headed(f"({own}) =>", call)], part.limit)
 
-    def _gathered(self, helper: str, given: list[str], limit: int | None) -> Bracket:
+    def _gathered(self, helper: str, given: Sequence[Code], limit: int | None) -> Bracket:
         self.helpers.add(helper)
-        return Bracket(f"await {helper}(", [*given, *([] if limit is None else [str(limit)])], ")")
+        items = [*given, *([] if limit is None else [str(limit)])]
+        return Bracket(f"await {helper}(", items, ")", hugs=True)
 
     def policy(self, part: Part, retry: str) -> list[Code]:
         """How LangGraph is told to attempt a task, as properties; `retry` is the first's name."""
@@ -264,7 +293,7 @@ class TypeScriptProgram(FanOuts):
             runs: The name of what is run.
         """
         sampled = any(part.samples for part in self.program.parts)
-        needed = self.helpers | {HELPERS_OF.get(name, name) for name in self.helpers}
+        needed = self.helpers.union(*(HELPERS_OF.get(name, ()) for name in self.helpers))
         brought = [block for name, block in included().items() if name in needed]
         blocks = [
             "\n".join(self._head(form, runs)),
@@ -272,8 +301,8 @@ class TypeScriptProgram(FanOuts):
             CALL_MODEL if self.asks else "",
             self._placeholders(),
             SAMPLE if sampled else "",
-            "\n".join(rendered(self.constants, STEP)),
-            "\n".join(rendered(body, STEP)).strip("\n"),
+            "\n".join(rendered(self.constants, TYPESCRIPT)),
+            "\n".join(rendered(body, TYPESCRIPT)).strip("\n"),
             *brought,
             main_of(runs),
         ]
@@ -284,7 +313,7 @@ class TypeScriptProgram(FanOuts):
             return ""
         head = "/** The flow's Python functions, to be written again: each throws until it is. */"
         block: Block = [head, "export const functions = {", deeper(*self._functions), "};"]
-        return "\n".join(rendered(block, STEP))
+        return "\n".join(rendered(block, TYPESCRIPT))
 
     def _head(self, form: str, runs: str) -> list[str]:
         example = ", ".join(f"{plain(key(self.keys[name]))}: ..." for name in self.program.inputs)
@@ -300,8 +329,9 @@ class TypeScriptProgram(FanOuts):
             f" * {title} as {form}, exported from nbflow.",
             " *",
             " * Needs: npm install @langchain/langgraph @langchain/core",
-            f" * Run: await {runs}.invoke({{ {example} }})",
-            *([" *", *(f" * - {plain(line)}" for line in notes)] if notes else []),
+            f" * Run: npx tsx FILE INPUTS, or await {runs}.invoke(INPUTS)",
+            f" * INPUTS: {{ {example} }}" if example else " * INPUTS: {}",
+            *([" *", *(f" * - {line}" for line in notes)] if notes else []),
             " */",
         ]
 
@@ -311,13 +341,37 @@ def laid(before: str, code: Code) -> Code:
     return prefixed(before, code, ";")
 
 
-def _named(name: str, text: Text) -> Literal:
-    return Literal(f"const {name} = ", text, ts_text, ("", " +", ""), ";")
+def _named(name: str, text: Text) -> Statement:
+    if expression := lone(text):
+        return f"const {name} = {expression};"
+    has_hole = any(isinstance(part, Hole) for part in text)
+    return Literal(f"const {name} = ", text, ts_text, ("", " +", ""), ";", keeps=has_hole)
+
+
+def _signature(opening: str, inputs: Sequence[str] | None) -> Block:
+    """The head of a function whose only parameter is an object with these properties."""
+    if inputs is None:
+        return [f"{opening}_answer: any): Promise<any> => {{"]
+    line = f"{opening}_inputs: {{ {'; '.join(inputs)} }}): Promise<any> => {{"
+    if not inputs:
+        return [f"{opening}_inputs: {{}}): Promise<any> => {{"]
+    if columns(line) + 2 * len(TYPESCRIPT.step) <= TYPESCRIPT.width_characters:
+        return [line]
+    properties = deeper(*(f"{one};" for one in inputs))
+    return [f"{opening}_inputs: {{", properties, "}): Promise<any> => {"]
 
 
 def _object(settings: Mapping[str, Any]) -> Code:
     pairs = [f"{word}: {value}" for word, value in settings.items()]
     return Bracket("{", pairs, "}", " ") if pairs else "{}"
+
+
+def pair(own_key: str, value: str) -> Code:
+    """A property of an object, in short if its value is called as it is."""
+    if own_key == value:
+        return value
+    is_template = value.startswith("`")
+    return f"{own_key}: {value}" if is_template else Headed(f"{own_key}:", value)
 
 
 def key(name: str) -> str:

@@ -16,14 +16,18 @@ OWN_WORDS = frozenset(
     [
         *["Annotation", "Settings", "CallModel", "Inputs", "Nodes", "Sample"],
         *["callModel", "useModel", "functions", "pathToFileURL"],
-        *["worth", "pairs", "question"],
+        *["worth", "question", "file"],
         *[*LANGGRAPH_WORDS, *LOCAL_WORDS],
     ]
 )
 """The names that an exported program may bind."""
 
 CALL_MODEL = """\
-export type Settings = { temperature?: number; max_tokens?: number; seed?: number };
+export type Settings = {
+  temperature?: number;
+  max_tokens?: number;
+  seed?: number;
+};
 export type CallModel = (
   prompt: string,
   model: string | null,
@@ -33,8 +37,9 @@ export type CallModel = (
 /**
  * Ask a model. Write your own here, or give `useModel` another function.
  *
- * As it stands it asks an OpenAI-compatible endpoint, by OPENAI_API_KEY and OPENAI_BASE_URL.
- * `model` is what the flow calls the model, null if it leaves that open.
+ * As it stands it asks an OpenAI-compatible endpoint, by OPENAI_API_KEY and
+ * OPENAI_BASE_URL. `model` is what the flow calls the model, null if it leaves
+ * that open; then it is OPENAI_MODEL.
  */
 let callModel: CallModel = async (prompt, model, settings) => {
   const spec = model ?? process.env.OPENAI_MODEL ?? "gpt-4o-mini";
@@ -52,7 +57,9 @@ let callModel: CallModel = async (prompt, model, settings) => {
       ...settings,
     }),
   });
-  if (!response.ok) throw new Error(`the model's endpoint answered ${response.status}`);
+  if (!response.ok) {
+    throw new Error(`the model's endpoint answered ${response.status}`);
+  }
   const completion: any = await response.json();
   return completion.choices[0].message.content ?? "";
 };
@@ -69,7 +76,7 @@ import {{ pathToFileURL }} from "node:url";"""
 
 SAMPLE = """\
 /** An answer, and what it counts as or how good it is. */
-type Sample = { worth: any; answer: any };"""
+type Sample<A> = { worth: any; answer: A };"""
 
 
 @functools.cache
@@ -80,10 +87,11 @@ def included() -> Mapping[str, str]:
     return {re.search(r"function (\w+)", block)[1]: block for block in blocks}  # type: ignore[index]
 
 
-HELPERS_OF: Mapping[str, str] = {
-    "asText": "areTexts",
-    "heard": "together",
-    "firstNumber": "scored",
+HELPERS_OF: Mapping[str, tuple[str, ...]] = {
+    "asText": ("areTexts", "asPython"),
+    "byModel": ("together",),
+    "heard": ("together",),
+    "firstNumber": ("scored",),
 }
 """Which of these functions another calls."""
 
@@ -91,8 +99,9 @@ HELPERS_OF: Mapping[str, str] = {
 def main_of(runs: str) -> str:
     """The last lines: what the command line does."""
     return f"""\
-// Run it on the JSON object that is the first argument, and print what comes out.
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {{
-  const given = JSON.parse(process.argv[2] ?? "{{}}");
-  console.log(JSON.stringify(await {runs}.invoke(given), null, 2));
+// Run it on the JSON object that is the first argument, and print the result.
+const file = process.argv[1];
+if (file && import.meta.url === pathToFileURL(file).href) {{
+  const found = await {runs}.invoke(JSON.parse(process.argv[2] ?? "{{}}"));
+  console.log(JSON.stringify(found, null, 2));
 }}"""

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from nbflow.export.layout import Block, Bracket, Statement, deeper, prefixed
+from nbflow.export.layout import (
+    TYPESCRIPT,
+    Block,
+    Bracket,
+    Callback,
+    Code,
+    Headed,
+    Statement,
+    deeper,
+    prefixed,
+)
 from nbflow.export.program import Part, Program
-from nbflow.export.quoting import WIDTH_CHARACTERS, ts_string
-from nbflow.export.typescript import STEP, TypeScriptProgram, access, key, laid
+from nbflow.export.quoting import columns, ts_string
+from nbflow.export.typescript import TypeScriptProgram, access, key, laid, pair
 
 
 def typescript_functional(program: Program) -> str:
@@ -26,24 +36,20 @@ def typescript_functional(program: Program) -> str:
 
 def _task(made: TypeScriptProgram, part: Part) -> Block:
     statements, result = made.work(part, made.local.__getitem__)
-    given = [*made.own_parameters(part), *(f"{one}: any" for one in made.alike(part))]
+    given = [*made.own_parameters(part), *made.alike_typed(part)]
     label = ts_string(made.label[part.name])
-    kind = "any" if part.samples is None else "Sample"
-    opening, signature = f"const {made.node[part.name]} = task(", f"): Promise<{kind}> => {{"
-    body = deeper(*statements, *made.judged(part, result))
     policy = made.policy(part, "retry")
-    if not policy:
-        return [Bracket(f"{opening}{label}, async (", given, signature), body, "});"]
-    words = [f"name: {label}", *policy]
-    head = Bracket(f"{opening}{{", words, f"}}, async ({', '.join(given)}{signature}", " ")
-    return [head, body, "});"]
+    words: Code = Bracket("{", [f"name: {label}", *policy], "}", " ") if policy else label
+    body = [*statements, *made.judged(part, result)]
+    signature = Bracket("async (", given, ") => {")
+    return [Callback(f"const {made.node[part.name]} = task(", [words], signature, body, ");")]
 
 
 def _fan(made: TypeScriptProgram, part: Part, name: str) -> Block:
     folded, result = made.fan_of_calls(part)
-    parameters = [f"{one}: any" for one in (*made.iterated(part), *made.alike(part))]
+    parameters = [*made.iterated_typed(part), *made.alike_typed(part)]
     return [
-        Bracket(f"async function {name}(", parameters, "): Promise<any> {"),
+        Bracket(f"async function {name}(", parameters, ") {"),
         deeper(*folded, made.returned(result)),
         "}",
     ]
@@ -53,9 +59,12 @@ def _entrypoint(made: TypeScriptProgram, calls: dict[str, str]) -> Block:
     program = made.program
     fields = [f"{key(made.keys[name])}: any;" for name in program.inputs]
     fields += [f"{key(made.keys[name])}?: any;" for name in program.optional]
-    read = [f"const {made.local[n]} = inputs{access(made.keys[n])};" for n in program.inputs]
+    read = [
+        Headed(f"const {made.local[name]} =", f"inputs{access(made.keys[name])};")
+        for name in program.inputs
+    ]
     steps = [line for level in program.levels for line in _level(made, level, calls)]
-    results = [_pair(key(made.keys[p.name]), made.local[p.name]) for p in program.parts]
+    results = [pair(key(made.keys[p.name]), made.local[p.name]) for p in program.parts]
     jobs = program.jobs
     limit = "" if jobs is None else f".withConfig({{ maxConcurrency: {jobs} }})"
     kind: Block = ["export type Inputs = Record<string, never>;"]
@@ -70,25 +79,23 @@ def _entrypoint(made: TypeScriptProgram, calls: dict[str, str]) -> Block:
     ]
 
 
-def _pair(own_key: str, value: str) -> str:
-    return value if own_key == value else f"{own_key}: {value}"
-
-
 def _level(made: TypeScriptProgram, parts: list[Part], calls: dict[str, str]) -> Block:
     called = [_called(made, part, calls[part.name]) for part in parts]
     names = [made.local[part.name] for part in parts]
     if len(parts) == 1:
         return [laid(f"const {names[0]} = await ", called[0])]
     opening = f"const [{', '.join(names)}] = await Promise.all(["
-    if len(STEP + opening) <= WIDTH_CHARACTERS:
+    if columns(TYPESCRIPT.step + opening) <= TYPESCRIPT.width_characters:
         return [Bracket(opening, called, "]);")]
+    head = f"const [{', '.join(names)}] ="
+    if columns(TYPESCRIPT.step + head) <= TYPESCRIPT.width_characters:
+        return [Headed(head, Bracket("await Promise.all([", called, "]);"))]
     targets = Bracket("const [", names, "] = await Promise.all([")
     return [targets, deeper(*(prefixed("", call, ",") for call in called)), "]);"]
 
 
 def _called(made: TypeScriptProgram, part: Part, name: str) -> Bracket:
-    given = [*made.iterated(part), *(made.local[one] for one in part.inputs)]
+    given: list[Code] = [*made.iterated(part), *(made.local[one] for one in part.inputs)]
     if part.optional:
-        names = ", ".join(ts_string(one) for one in part.optional)
-        given.append(made.helped("given", f"inputs, [{names}]"))
-    return Bracket(f"{name}(", given, ")")
+        given.append(made.given("inputs", part))
+    return Bracket(f"{name}(", given, ")", hugs=True)

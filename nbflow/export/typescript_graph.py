@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nbflow.export.layout import Block, Bracket, Code, deeper, prefixed
+from nbflow.export.layout import Block, Bracket, Code, Headed, deeper, prefixed
 from nbflow.export.program import Part, Program
 from nbflow.export.quoting import ts_string
-from nbflow.export.typescript import TypeScriptProgram, key
+from nbflow.export.typescript import TypeScriptProgram, key, laid, pair
 
 _LONGEST_CHAIN = 30
 """How many nodes a chain of calls may add: at 50, TypeScript finds the type too deep."""
@@ -29,7 +29,9 @@ def typescript_graph(program: Program) -> str:
 def _state(made: TypeScriptProgram) -> Block:
     types = dict.fromkeys(made.keys, made.types.anything)
     types |= {part.name: made.type_of(part) for part in made.program.parts}
-    fields = [f"{key(made.keys[name])}: Annotation<{kind}>()," for name, kind in types.items()]
+    fields = [
+        Headed(f"{key(made.keys[name])}:", f"Annotation<{kind}>(),") for name, kind in types.items()
+    ]
     return ["const State = Annotation.Root({", deeper(*fields), "});"]
 
 
@@ -38,13 +40,13 @@ def _node(made: TypeScriptProgram, part: Part) -> Block:
         return made.local[name] if name in part.elements else made.value(name)
 
     own_key = key(made.keys[part.name])
-    head = f"async function {made.node[part.name]}(state: typeof State.State) {{"
-    rest = []
+    opening = f"async function {made.node[part.name]}("
+    head = Bracket(opening, ["state: typeof State.State"], ") {")
+    rest: list[Code] = []
     if part.optional:
-        names = ", ".join(ts_string(name) for name in part.optional)
-        rest = [f"const rest = {made.helped('given', f'state, [{names}]')};"]
+        rest = [laid("const rest = ", made.given("state", part))]
     if part.fans_out:
-        folded, result = made.fan(part, lambda given: f"sample({', '.join(given)})", made.value)
+        folded, result = made.fan(part, lambda given: Bracket("sample(", given, ")"), made.value)
         statements: Block = [*_sample(made, part, ref), *folded]
     else:
         statements, result = made.work(part, ref)
@@ -56,17 +58,15 @@ def _sample(made: TypeScriptProgram, part: Part, ref: Callable[[str], str]) -> B
     around = made.attempts(part)
     statements, result = made.work(part, ref)
     body = deeper(*statements, *made.judged(part, result))
-    kind = "any" if part.samples is None else "Sample"
-    closing = f"): Promise<{kind}> =>"
     own = made.own_parameters(part)
     if around is None:
-        return [Bracket("const sample = async (", own, f"{closing} {{"), body, "};"]
+        return [Bracket("const sample = async (", own, ") => {"), body, "};"]
     inner = deeper(f"{around[0]}async () => {{", body, f"}}{around[1]};")
-    return [Bracket("const sample = async (", own, closing), inner]
+    return [Bracket("const sample = (", own, ") =>"), inner]
 
 
 def _keyed(own_key: str, result: Code) -> Code:
-    item = own_key if result == own_key else prefixed(f"{own_key}: ", result)
+    item = pair(own_key, result) if isinstance(result, str) else prefixed(f"{own_key}: ", result)
     return Bracket("{", [item], "}", " ")
 
 
@@ -77,7 +77,8 @@ def _graph(made: TypeScriptProgram) -> Block:
         policy = [] if part.fans_out else made.policy(part, "retryPolicy")
         options: list[Code] = [Bracket("{", policy, "}", " ")] if policy else []
         label = ts_string(made.label[part.name])
-        calls.append(Bracket(".addNode(", [label, made.node[part.name], *options], ")"))
+        given = [label, made.node[part.name], *options]
+        calls.append(Bracket(".addNode(", given, ")", hugs=True))
     for part in program.parts:
         before = [ts_string(made.label[one]) for one in part.after]
         source: Code = "START"
@@ -97,9 +98,11 @@ def _built(program: Program, calls: list[Code]) -> Block:
     if len(program.parts) <= _LONGEST_CHAIN:
         calls[-1] = prefixed("", calls[-1], ";")
         return ["const builder = new StateGraph(State)", deeper(*calls)]
-    types = "typeof State.spec, typeof State.State, typeof State.Update, string"
+    types = ["typeof State.spec,", "typeof State.State,", "typeof State.Update,", "string"]
     return [
-        f"type Nodes = StateGraph<{types}>;",
+        "type Nodes = StateGraph<",
+        deeper(*types),
+        ">;",
         "const builder = new StateGraph(State) as Nodes;",
         *(prefixed("builder", call, ";") for call in calls),
     ]

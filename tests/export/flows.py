@@ -183,12 +183,45 @@ def wide() -> Flow:
     )
 
 
+def long_names() -> Flow:
+    """Nothing of it fits on one line."""
+    names = [f"a_rather_long_name_of_a_node_number_{n}" for n in range(5)]
+    read = "".join(f"{{{name}}} " for name in names)
+    several = {f"a model with a long label {n}": StandIn(f"model {n}") for n in range(3)}
+    checked = ask(f"Is {{one_of_the_documents}} {read}?", name="checked_every_one", seed=2)
+    crossed = ask("{one_of_the_documents}{a_topic_of_it}", name="crossed", model=several)
+    return Flow(
+        *(ask(f"{name} {{topic}}", name=name, temperature=0.25, seed=123) for name in names),
+        ask(read, name="the_combination_of_all_that_have_long_names", template=True),
+        each(one_of_the_documents="docs")(node(retries=2, timeout=9, jobs=2)(vote(3)(checked))),
+        each(one_of_the_documents="docs", a_topic_of_it="topics")(crossed),
+    )
+
+
+def values() -> Flow:
+    """Inputs that are no texts."""
+    return Flow(
+        ask("{texts}; {nothing}; {number}; {truth}", name="some", template=True),
+        ask("{mixed}; {deep}", name="others", template=True),
+        each(x="mixed")(ask("{x}", name="one_by_one", template=True)),
+    )
+
+
 def worded(topic, style="short", other="unread"):
     "A {style} joke about {topic}"
 
 
 TOPIC = {"topic": "cats"}
 DOCS = {"docs": ["one", "two\n lines", "three"], "style": "short", "lines": "x\n\n y \nz"}
+
+VALUES = {
+    "texts": ["a", None, "b"],
+    "nothing": None,
+    "number": 1.5,
+    "truth": True,
+    "mixed": [1, "it's", 'a "b"', 'it\'s "c"', "two\nlines", None, False],
+    "deep": {"a": [{"b": {}}, []], "c": None},
+}
 
 CASES: dict[str, Case] = {
     "cats": Case(cats, TOPIC),
@@ -205,6 +238,8 @@ CASES: dict[str, Case] = {
     "limited": Case(limited, TOPIC),
     "deep": Case(deep, TOPIC),
     "wide": Case(wide, TOPIC),
+    "long_names": Case(long_names, TOPIC | {"docs": ["x", "y"], "topics": ["p", "q"]}),
+    "values": Case(values, VALUES),
     "worded": Case(lambda: Flow(worded), TOPIC | {"style": "long"}),
 }
 

@@ -13,6 +13,8 @@ from nbflow.errors import FlowError
 from nbflow.export import TARGETS, export
 from nbflow.notebook.magics import NbflowMagics
 
+from .flows import StandIn
+
 FLOW = Flow(ask("A joke about {topic}", name="joke", template=True), name="cats")
 
 
@@ -90,7 +92,25 @@ def test_a_function_named_as_the_program_needs_it_is_refused():
         return topic
 
     with pytest.raises(FlowError, match="'call_model'.*rename"):
-        Flow(call_model).export("langgraph-python")
+        Flow(call_model, ask("{call_model}", name="a")).export("langgraph-python")
+
+
+def test_a_function_that_hides_a_builtin_of_the_program_is_refused():
+    def isinstance(topic):  # noqa: A001 - what this is about
+        return topic
+
+    flow = Flow(isinstance, ask("{isinstance}", name="a"))
+    with pytest.raises(FlowError, match="'isinstance'.*rename"):
+        flow.export("langgraph-python")
+
+
+def test_a_parameter_that_no_state_can_hold_is_refused():
+    def a(topic, constructor="x"):
+        return topic
+
+    for target in TARGETS:
+        with pytest.raises(FlowError, match="'constructor'.*rename"):
+            Flow(a).export(target)
 
 
 def test_a_lambda_is_written_where_it_is_called():
@@ -118,7 +138,7 @@ def test_in_typescript_a_python_function_is_a_place_to_fill_that_throws():
     source = Flow(facts).export("langgraph-typescript")
     assert "// def facts(topic):" in source
     assert "facts: async (_inputs: { topic: any }): Promise<any> => {" in source
-    assert 'throw new Error("facts is Python in nbflow' in source
+    assert '"facts is Python in nbflow: write it here, or set functions.facts"' in source
 
 
 def test_what_is_not_kept_is_said_at_the_top():
@@ -130,11 +150,110 @@ def test_what_is_not_kept_is_said_at_the_top():
     flow = Flow(a).options(rate="5/s", jobs=2)
     for target in ("langgraph-python", "langgraph-typescript"):
         head = flow.export(target)[:1200]
-        assert "rate isn't kept" in head or "rate isn_t kept" in head
+        assert "The rate isn't kept" in head
         assert "At most 2 nodes" in head
     assert "retry_on" in flow.export("langgraph-typescript")[:1200]
     assert "isinstance(error, OSError)" in flow.export("langgraph-python")
     assert "retry_on=OSError" in flow.export("langgraph-python-functional")
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_models_that_only_nbflow_knows_are_named_at_the_top(target):
+    own = StandIn('own */ """')
+    flow = Flow(
+        ask("one", name="a", model="openai:gpt-4o-mini"),
+        best(2, score=ask("Rate {it}", name="rate", model="smollm2"))(
+            ask("two", name="b", model=own)
+        ),
+    )
+    head = flow.export(target)[:1200]
+    assert "Only nbflow knows these models" in head
+    assert "own _ ___, smollm2.\n" in head
+
+
+def test_the_head_says_how_to_run_the_program():
+    assert "Run: python FILE INPUTS, or await graph.ainvoke(INPUTS)" in FLOW.export(
+        "langgraph-python"
+    )
+    assert "Run: npx tsx FILE INPUTS, or await workflow.invoke(INPUTS)" in FLOW.export(
+        "langgraph-typescript-functional"
+    )
+
+
+def test_parameters_have_the_types_of_what_they_are_given():
+    flow = Flow(
+        ask("of {topic}", name="joke"),
+        each(doc="docs")(ask("{doc}", name="notes")),
+        ask("{joke} {notes} {topic}", name="both"),
+    )
+    assert "async def ask_both(joke: str, notes: list[Any], topic: Any) -> str:" in flow.export(
+        "langgraph-python-functional"
+    )
+    assert "async (joke: string, notes: any[], topic: any) => {" in flow.export(
+        "langgraph-typescript-functional"
+    )
+
+
+WIDE = Flow(
+    ask("About {topic}", name="first", retries=2, timeout=9),
+    ask("{topic}", name="second_and_rather_long", temperature=0.5, max_tokens=100, seed=1),
+    each(one="xs", other="ys")(ask("{one}{other}", name="crossed_with_one_another")),
+    ask("{topic}", name="asked", model={"one": StandIn('a"b'), "two": StandIn("c")}),
+)
+
+
+@pytest.mark.parametrize("laid", [
+    """
+const askedModels = new Map([
+  ["one", 'a"b'],
+  ["two", "c"],
+]);""", """
+  return {
+    second_and_rather_long: await callModel(prompt, null, {
+      temperature: 0.5,
+      max_tokens: 100,
+      seed: 1,
+    }),
+  };""", """
+    crossed_with_one_another: await together(
+      product(elements(state.xs), elements(state.ys)),
+      ([one, other]) => sample(one, other),
+    ),""", """
+  .addNode("ask_first", askFirst, {
+    retryPolicy: { maxAttempts: 3, maxInterval: 30_000, retryOn: () => true },
+    timeout: 9000,
+  })""",
+])  # fmt: skip
+def test_a_typescript_graph_is_laid_out_as_prettier_does_it(laid):
+    assert laid in WIDE.export("langgraph-typescript-graph")
+
+
+@pytest.mark.parametrize("laid", [
+    """
+const askFirst = task(
+  {
+    name: "ask_first",
+    retry: { maxAttempts: 3, maxInterval: 30_000, retryOn: () => true },
+    timeout: 9000,
+  },
+  async (topic: any) => {
+    const prompt = `About ${asText(topic)}`;
+    return await callModel(prompt, null, {});
+  },
+);""", """
+const askAsked = task("ask_asked", async (model: string, topic: any) => {
+  const prompt = asText(topic);
+""", """
+  return await together(product(elements(xs), elements(ys)), ([one, other]) =>
+    askCrossedWithOneAnother(one, other),
+  );""", """
+  const [first, secondAndRatherLong, crossedWithOneAnother, asked] =
+    await Promise.all([
+      askFirst(topic),
+""",
+])  # fmt: skip
+def test_a_typescript_workflow_is_laid_out_as_prettier_does_it(laid):
+    assert laid in WIDE.export("langgraph-typescript-functional")
 
 
 def test_the_magic_shows_the_last_runs_flow(shell, capsys):

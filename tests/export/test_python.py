@@ -9,6 +9,7 @@ import math
 import re as regex
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from math import floor as down
 from pathlib import Path
 from types import ModuleType
@@ -64,9 +65,9 @@ def test_exported_python_is_formatted(name, form, tmp_path):
 
 
 def ruff_diff(*files: Path) -> str:
-    """What ruff would change."""
+    """What ruff would change, with the width of line that it and black have by themselves."""
     pytest.importorskip("ruff", reason="ruff isn't installed: extra [dev]")
-    words = ["format", "--diff", "--isolated", "--line-length=100", "--target-version=py311"]
+    words = ["format", "--diff", "--isolated", "--target-version=py311"]
     command = [sys.executable, "-m", "ruff", *words, *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
@@ -252,3 +253,81 @@ async def test_functions_of_a_cell_are_exported():
     flow = cell.bind(namespace).flow
     found = await ran(flow, "functional", {"x": 4, "ns": [1, 2]})
     assert (found["root"], found["twice"]) == (4.0, [4.0, 8.0])
+
+
+async def test_a_long_string_in_a_function_keeps_its_lines(form):
+    def letter(topic):
+        """A docstring that is
+        on two lines.
+        """
+        return f"""
+        Dear {topic},
+            as ever
+        """
+
+    wanted = (await Flow(letter).arun(topic="cats")).results
+    assert (await ran(Flow(letter), form, {"topic": "cats"}))["letter"] == wanted["letter"]
+    source = export(Flow(letter), f"langgraph-python-{form}")
+    assert '    on two lines.\n    """\n' in source
+
+
+async def test_nodes_and_inputs_may_be_named_as_what_langgraph_gives_a_task(form):
+    names = ["config", "runtime", "store", "writer", "previous"]
+    last = ask("".join(f"{{{name}}}" for name in names), name="last", template=True)
+    flow = Flow(*(ask(f"{name} {{writer}}", name=name, template=True) for name in names[:3]), last)
+    wanted = (await flow.arun(writer="w", previous="p")).results
+    found = await ran(flow, form, {"writer": "w", "previous": "p"})
+    assert {name: found[name] for name in wanted} == wanted
+
+
+async def test_a_model_with_a_label_is_asked_by_its_own_name(form):
+    several = {"small": flows.StandIn("a"), "large": "openai:b"}
+    found = await ran(Flow(ask("one", name="a", model=several)), form, {})
+    assert found["a"] == {"small": "[a -] one", "large": "[openai:b -] one"}
+
+
+async def test_a_method_of_a_type_may_be_a_key(form):
+    flow = Flow(vote(3, key=str.lower)(ask("one?", name="a", seed=1)))
+    assert "str.lower(answer)" in export(flow, f"langgraph-python-{form}")
+    wanted = (await flow.options(model=flows.StandIn("m")).arun()).results
+    assert await ran(flow.options(model=flows.StandIn("m")), form, {}) == wanted
+
+
+async def test_functions_may_be_named_as_something_that_the_program_has_no_need_of(form):
+    def elements(topic, a="a", b="b"):
+        return [topic, a, b]
+
+    def attempts(elements):
+        return len(elements)
+
+    found = await ran(Flow(elements, attempts), form, {"topic": "x", "b": "y"})
+    assert (found["elements"], found["attempts"]) == (["x", "a", "y"], 3)
+
+
+async def test_what_a_function_imports_may_be_what_the_program_imports_too(form):
+    def typed(topic: Iterable[Any]) -> Mapping[str, Any]:
+        return {"topic": topic}
+
+    flow = Flow(typed, ask("{typed}", name="a", template=True))
+    assert (await ran(flow, form, {"topic": "x"}))["a"] == "topic:\nx"
+
+
+def test_what_is_copied_is_laid_out_too(form, tmp_path):
+    def used(topic, first="1", second="2"):
+        return [topic, PROMPT, TABLE]
+
+    file = export(Flow(used), f"langgraph-python-{form}").save(tmp_path / "program.py")
+    assert ruff_diff(file) == ""
+    module = loaded(file.read_text())
+    assert (module.PROMPT, module.TABLE) == (PROMPT, TABLE)
+
+
+PROMPT = "Say \"yes\", or\nsay 'no'.\n" * 4
+TABLE = {"a long name": ["a long text", "and another that is long too", ("x",)], "b": {2, 1}, 3: ()}
+
+
+def test_the_state_is_a_class_whatever_its_keys_are_called():
+    flow = Flow(ask("{größe}", name="all", template=True), ask("{all}", name="len", template=True))
+    source = export(flow, "langgraph-python-graph")
+    assert "class State(TypedDict, total=False):" in source
+    assert "    größe: Any\n    all: str\n    len: str\n" in source
