@@ -27,7 +27,7 @@ class Kind(StrEnum):
     CANCELLED = "cancelled"  # data: unneeded, true if nobody needed its result any more
     SKIPPED = "skipped"  # data: because (the nodes whose results are missing)
 
-    CHUNK = "chunk"  # data: text
+    CHUNK = "chunk"  # data: text; told, if a stream has it in another form
     OUTPUT = "output"  # data: one Jupyter output (stream or display_data) made inside the branch
     RETRYING = "retrying"  # data: attempt, type, message, delay (s)
     USAGE = "usage"  # data: model, input_tokens, output_tokens

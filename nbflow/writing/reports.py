@@ -216,7 +216,7 @@ _TOLD = (
 
 def tell_chunk(session: Session, event: Event) -> None:
     """Stream a piece of what a model says in a node."""
-    if event.kind is Kind.CHUNK:
+    if event.kind is Kind.CHUNK and not event.data.get("told"):
         chunk = MessageChunk(event.data["text"], f"run-{event.run}-{event.task}")
         session.put(
             "messages", (chunk, {"langgraph_step": None, **metadata_of(session, event.node or "")})

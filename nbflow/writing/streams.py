@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Self, Unpack
@@ -63,7 +64,8 @@ class Invocable(ABC):
             session.begin_in(outer)
         token = current_session.set(session)
         try:
-            return self.begin(input, session)
+            with _models_heard(session):
+                return self.begin(input, session)
         finally:
             current_session.reset(token)
 
@@ -275,6 +277,18 @@ class Invocable(ABC):
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
+
+
+def _models_heard(session: Session) -> AbstractContextManager[None]:
+    """Hear what LangChain's models say in the run that begins, if anybody wants that."""
+    if not (Run.watchers or "messages" in session.modes) or _CHAT_MODELS not in sys.modules:
+        return nullcontext()
+    from nbflow.writing import chat_models  # noqa: PLC0415 - imports LangChain, as somebody has
+
+    return chat_models.heard()
+
+
+_CHAT_MODELS = "langchain_core.language_models.chat_models"
 
 
 def _session(wanted: Wanted, config: Config | None, context: Any) -> Session:
