@@ -30,10 +30,6 @@ NOSTREAM = "nostream"
 """The tag of a model that nobody is to hear of."""
 
 
-_TRIGGERS = {"task": "__pregel_push", "entrypoint": "__start__"}
-"""LangGraph's words for why something runs, by the kind of node."""
-
-
 @contextmanager
 def heard() -> Iterator[None]:
     """Hear what models say in the contexts that are copied while this one is open."""
@@ -76,10 +72,7 @@ class _Hearing(BaseCallbackHandler):
         session, attempt = current_session.get(), current_task.get()
         if session is None or not isinstance(attempt, Attempt) or NOSTREAM in (tags or ()):
             return
-        name = attempt.node.rpartition(":")[2]
-        trigger = _TRIGGERS.get(attempt.task.node.kind, f"branch:to:{name}")
-        about = metadata_of(session, name) | {
-            "langgraph_triggers": (trigger,),
+        about = metadata_of(session, attempt.node.rpartition(":")[2]) | {
             "langgraph_checkpoint_ns": "|".join(session.place()),
             **(metadata or {}),
         }

@@ -35,7 +35,7 @@ def streams(state):
 
 
 def pieces(parts: Any) -> list[tuple[Any, ...]]:
-    kept = ("langgraph_node", "langgraph_triggers", "ls_model_type", "tags")
+    kept = ("langgraph_node", "ls_model_type", "tags")
     return [
         (type(part).__name__, part.content, part.id, *map(about.get, kept)) for part, about in parts
     ]
