@@ -130,6 +130,7 @@ class Traffic:
         self._limit = limit or RECURSION_LIMIT
         self._counts_all = bool(limit or self._routes.members)
         """Whether the limit counts first visits too: without loops only commands lead back."""
+        self._is_at_limit = False
 
     def enter(self, outcome: Outcome) -> None:
         """Begin with what the input writes."""
@@ -170,7 +171,7 @@ class Traffic:
         visit, refusal = moving.visit, None
         step = visit.step + 1
         try:
-            if step > self._limit:
+            if step >= self._limit:
                 self._check_step(send.node, step)
             before = self._history.after(visit)
         except Exception as error:  # noqa: BLE001 - a reducer's, or the update contradicts itself
@@ -196,7 +197,7 @@ class Traffic:
         step = 1 + (sources[0].step if len(sources) == 1 else max(v.step for v in sources))
         refusal = None
         try:
-            if step > self._limit:
+            if step >= self._limit:
                 self._check_step(name, step)
             before = self._history.merged(sources)
         except Exception as error:  # noqa: BLE001 - a reducer's, or the updates contradict
@@ -208,17 +209,23 @@ class Traffic:
         self._start(moving, self._routes.nodes[name])
 
     def _check_step(self, name: str, step: int) -> None:
-        """Refuse a step that is too many.
+        """Take note of the last step that may be, and refuse one that is too many.
 
         Raises:
             GraphRecursionError: it is.
         """
-        if self._counts_all or any(visit.node == name for visit in self._history.visits):
-            raise GraphRecursionError(
-                f"Recursion limit of {self._limit} reached without hitting a stop condition: "
-                f"{name!r} would be step {step}. Give a larger recursion_limit in the config, or "
-                "look for what keeps the loop going."
-            )
+        visits = self._history.visits
+        if self._counts_all or any(v.node == name and v.step < step for v in visits):
+            self._is_at_limit = True
+            if step > self._limit:
+                raise self._limit_reached()
+
+    def _limit_reached(self) -> GraphRecursionError:
+        return GraphRecursionError(
+            f"Recursion limit of {self._limit} reached without hitting a stop condition: the graph "
+            "must be over before. Give a larger recursion_limit in the config, or look for what "
+            "keeps the loop going."
+        )
 
     # Calls
 
@@ -329,6 +336,8 @@ class Traffic:
             session.error, *others = self._failures
             for other in others:
                 session.error.add_note(f"Another branch failed too: {other!r}")
+        elif self._is_at_limit and not self._left:  # its last step isn't one in which it may end
+            session.error = self._limit_reached()
         elif not self._left:
             try:
                 session.result = self._graph.shown(self._history.everything().values, session.keys)

@@ -327,6 +327,26 @@ def test_graphs_in_graphs_are_equal():
     assert ours["result"]["y"] == 50
 
 
+@pytest.mark.parametrize("limit", range(1, 6))
+@pytest.mark.parametrize("nodes", [1, 3])
+def test_the_recursion_limit_ends_chains_and_loops_alike(nodes, limit):
+    def chain(api: Any) -> Any:
+        names = [f"n{index}" for index in range(nodes)]
+        builder = api.StateGraph(State).add_sequence([(name, says(name)) for name in names])
+        return builder.add_edge(api.START, "n0").compile()
+
+    def loop(api: Any) -> Any:
+        builder = api.StateGraph(State).add_node("a", says("a")).add_edge(api.START, "a")
+        again = {True: "a", False: api.END}
+        return builder.add_conditional_edges(
+            "a", lambda state: len(state["seen"]) < nodes, again
+        ).compile()
+
+    for build in (chain, loop):
+        ours, theirs = both(build, {"seen": []}, {"recursion_limit": limit})
+        assert ours == theirs
+
+
 def test_streams_of_graphs_in_graphs_are_equal():
     def parts(api: Any) -> list[Any]:
         inner = api.StateGraph(State).add_node("i", says("i")).add_edge(api.START, "i")
