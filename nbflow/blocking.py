@@ -68,7 +68,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         return
     runner = asyncio.Runner()  # nest-asyncio2 replaces asyncio.run with one that leaks
     try:
-        runner.run(coroutine)  # it formats what its task returns, so that returns nothing
+        runner.get_loop().run_until_complete(coroutine)  # SIGINT is `interruptible`'s alone
     finally:
         _close(runner)
 

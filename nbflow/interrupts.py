@@ -80,9 +80,10 @@ class _Interrupts:
         if self._watch is None:
             self._watch = _Watch(wish.loop, self._is_wanted)
             start_in_thread(self._watch.watch)
-        if not self._is_installed():  # also if somebody else was in between, as with a new cell
-            self._before = signal.getsignal(signal.SIGINT) or signal.SIG_DFL  # None: written in C
-            signal.signal(signal.SIGINT, self._on_interrupt)
+        # Each time, for somebody else may have been in between, as with a new cell.
+        before = signal.signal(signal.SIGINT, self._on_interrupt)
+        if before != self._on_interrupt:
+            self._before = before or signal.SIG_DFL  # None: written in C
 
     def remove(self, wish: _Wish) -> None:
         """That can't be cancelled any more."""
