@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
+from html import escape
 from typing import Any, Protocol
 from weakref import WeakSet
 
@@ -31,7 +32,7 @@ from nbflow.notebook.asked import Asked
 from nbflow.notebook.frames import Changes, Pacer
 from nbflow.notebook.kernel import in_kernel, in_voila, is_attended, shows_widgets, version
 from nbflow.notebook.layouts import Layouts
-from nbflow.notebook.live_output import WIDGET_MIME, LiveOutput
+from nbflow.notebook.live_output import WIDGET_MIME, LiveOutput, Meanwhile
 from nbflow.notebook.plain_board import (
     GOES_ON,
     HTML_PERIOD_SECONDS,
@@ -48,6 +49,10 @@ from nbflow.views.words import clean_name
 WIDGET_PERIOD_SECONDS = 1 / 15
 READY_SECONDS = 3.0
 """How long a front end has to say that it shows widgets."""
+
+SAVE_PERIOD_SECONDS = 5.0
+"""How old what is saved beside a widget may be while its run goes on."""
+AS_SAVED = "The run went on; this is how it stood when the notebook was saved."
 
 SAVED_BOARD = "nbflow-saved-board"
 """The class of what is saved beside a widget; `board.css` hides it while that is alive."""
@@ -96,8 +101,9 @@ def board_for(
             is_voila = in_voila()  # its page opens when the cells have ended
             ready = version() >= (7, 0) and not is_voila
             if outlives_run:
-                return Board(run, outlives_run=True)
-            return Board(run, cancel_hint=cancel_hint, expects_ready=ready, stays=is_voila)
+                return Board(run, keeps=True, outlives_run=True)
+            how = {"expects_ready": ready, "stays": is_voila, "keeps": not is_voila}
+            return Board(run, cancel_hint=cancel_hint, **how)
         case "html":
             is_last_word = outlives_cell and shell is not None and not is_attended(shell)
             return HtmlBoard(run, note=GOES_ON if is_last_word else "")
@@ -145,6 +151,8 @@ class Board:
             none speaks up, HTML is shown instead.
         stays: A front end may open when the run has ended and show the output as it is at first:
             the widget is kept for it.
+        keeps: Beside the widget stands what a notebook shows that is saved while the run goes on;
+            of short runs only the end is kept.
         outlives_run: It is never finished: the widget stays, and what is saved stands beside it.
     """
 
@@ -155,9 +163,11 @@ class Board:
         cancel_hint: str = "",
         expects_ready: bool = False,
         stays: bool = False,
+        keeps: bool = False,
         outlives_run: bool = False,
     ) -> None:
         self._run = run
+        self._keeps = keeps
         self._outlives_run = outlives_run
         self._stays = stays
         self._hint = cancel_hint
@@ -168,6 +178,8 @@ class Board:
         self._pages = 0
         self._live = False
         self._beside: LiveOutput | None = None
+        self._meanwhile: Meanwhile | None = None
+        self._saver: Pacer | None = None
         self._keeper: Pacer | None = None
         self._is_unseen = False
         self._instead: HtmlBoard | None = None
@@ -189,8 +201,8 @@ class Board:
             self._handle = plain_board.displayed(self._reference())
         self._live = True
         self._follow()
-        if self._expects_ready or self._outlives_run:
-            self._timer = loop.call_later(READY_SECONDS, self._fall_back)
+        if self._expects_ready or self._outlives_run or self._keeps:
+            self._timer = loop.call_later(READY_SECONDS, self._settle)
 
     def turn_to(self, run: Run) -> None:
         """Show another run from now on, which must have started, on the same board."""
@@ -217,6 +229,9 @@ class Board:
         """Replace the widget by HTML, SVG and text."""
         if self._handle is None:
             return
+        if self._meanwhile is not None and self._saver is not None:
+            self._saver.stop()
+            self._meanwhile.clear()
         if self._instead is not None:
             self._instead.finish()
         else:
@@ -235,10 +250,19 @@ class Board:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _settle(self) -> None:
+        """Front ends had their time to say that they show the widget."""
+        if not self._live:
+            return
+        if self._pages == 0 and (self._expects_ready or self._outlives_run):
+            self._fall_back()
+        elif self._keeps and (self._outlives_run or self._run.status is RunState.RUNNING):
+            self._meanwhile = None if self._outlives_run else Meanwhile(self._saved)
+            self._saver = Pacer(self._keep, SAVE_PERIOD_SECONDS, self._loop)
+            self._keep()
+
     def _fall_back(self) -> None:
         """No front end shows the widget: show HTML in its place."""
-        if self._pages or not self._live:
-            return
         if self._keeper is not None:
             self._is_unseen = True
             self._keeper.ask()
@@ -249,13 +273,16 @@ class Board:
 
     def _keep(self) -> bool:
         """Bring what is saved beside the widget up to date."""
-        if self._beside is not None:
-            self._beside.keep()
+        for saved in (self._beside, self._meanwhile):
+            if saved is not None:
+                saved.keep()
         return False
 
     def _saved(self) -> dict[str, str]:
-        made = bundle(self._run.record)
-        return {**made, "text/html": f'<div class="{SAVED_BOARD}">{made["text/html"]}</div>'}
+        goes_on = self._run.status is RunState.RUNNING
+        made = bundle(self._run.record, drawn=self._drawn if goes_on else None)
+        note = f"<div>{escape(AS_SAVED)}</div>" if goes_on and not self._is_unseen else ""
+        return {**made, "text/html": f'<div class="{SAVED_BOARD}">{made["text/html"]}{note}</div>'}
 
     def _reference(self) -> dict[str, Any]:
         plain = f"{self._run!r} (live where widgets are shown)"
@@ -275,6 +302,8 @@ class Board:
             self._pacer.ask()
             if self._keeper is not None and (self._is_unseen or event.kind is Kind.RUN_ENDED):
                 self._keeper.ask()
+            if self._saver is not None:
+                self._saver.ask()
 
     def _laid_out(self, drawn: Graph) -> None:
         self._drawn = drawn

@@ -1,6 +1,7 @@
 // The one part of the builder that ipywidgets has no control for: a text with placeholders. They
 // are coloured as it is typed, completed after `{`, and offered as buttons. The same widget shows a
-// finished cell, to be copied. Texts and names are only ever textContent and values.
+// finished cell, to be copied; another puts the cursor into controls of ipywidgets. Texts and names
+// are only ever textContent and values.
 
 const SEND_MILLISECONDS = 120;
 const HOLD_MILLISECONDS = 5000;
@@ -120,7 +121,7 @@ function renderCopy({ model, el }) {
     text.setAttribute("aria-label", model.get("label"));
     said.textContent = "";
   };
-  const focus = focusing(model, button, () => box.scrollIntoView({ block: "nearest" }));
+  const focus = focusing(model, () => button, (isThere) => isThere && box.scrollIntoView({ block: "nearest" }));
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(model.get("value"));
@@ -147,19 +148,53 @@ function renderCopy({ model, el }) {
   };
 }
 
-/** What puts the cursor into an element when the kernel wants it there. */
-function focusing(model, one, shown = () => {}) {
+/**
+ * Whether the person types elsewhere by now: the kernel wants the cursor somewhere when it answers a
+ * button, which may be late. Where we put it ourselves, and nothing was typed, it may be taken from.
+ * @param {Element} one where the kernel wants it
+ */
+function isElsewhere(one) {
+  const now = document.activeElement;
+  return now !== one && now !== page().given && Boolean(now?.closest(EDITED));
+}
+
+/** Put the cursor into an element, unless the person types elsewhere; whether it is there now. */
+function give(one) {
+  if (isElsewhere(one)) return false;
+  one.focus();
+  page().given = one;
+  return true;
+}
+
+/**
+ * What puts the cursor where the kernel wants it.
+ * @param {() => HTMLElement | null} find
+ * @param {(isThere: boolean) => void} shown
+ */
+function focusing(model, find, shown = () => {}) {
   return () => {
     if (!model.get("wanted")) return;
     // Later, for what is taken back within its own event is never sent to the kernel.
-    requestAnimationFrame(() => whenShown(one, () => {
+    requestAnimationFrame(() => whenShown(find, (one) => {
       if (!model.get("wanted")) return; // another view of it was quicker
-      one.focus();
-      shown();
-      model.set("wanted", false);
+      shown(give(one));
+      model.set("wanted", typeof model.get("wanted") === "string" ? "" : false);
       model.save_changes();
     }));
   };
+}
+
+/** Nothing to be seen: it puts the cursor into controls of the builder that it is in. */
+function renderCursor({ model, el }) {
+  el.hidden = true;
+  const find = () => {
+    const [control] = el.closest(".nbflow-builder")?.getElementsByClassName(model.get("wanted")) ?? [];
+    return control?.matches("button") ? control : control?.querySelector(EDITED) ?? null;
+  };
+  const focus = focusing(model, find);
+  model.on("change:wanted", focus);
+  focus();
+  return () => model.off("change:wanted", focus);
 }
 
 const GONE = "The kernel was restarted, and this builder with it. Its flow is kept as a cell above: run this cell again, and load that one with “From cell”.";
@@ -190,10 +225,10 @@ export function isPlain(event) {
 
 /**
  * What the builders of a page share: every widget has this module for itself.
- * @returns {{kept: string, until: number, editors: number, keepsKeys: boolean}}
+ * @returns {{kept: string, until: number, given: Element | null, editors: number, keepsKeys: boolean}}
  */
 function page() {
-  window.nbflowBuilders ??= { kept: "", until: 0, editors: 0, keepsKeys: false };
+  window.nbflowBuilders ??= { kept: "", until: 0, given: null, editors: 0, keepsKeys: false };
   return window.nbflowBuilders;
 }
 
@@ -252,14 +287,19 @@ function keepKeys() {
     for (const milliseconds of [0, 100, 400]) setTimeout(hold, milliseconds);
     setTimeout(() => document.activeElement === document.body && hold(), 1200);
   };
+  const use = ({ target }) => {
+    if (target === page().given) page().given = null;
+  };
+  for (const kind of ["keydown", "pointerdown", "input"]) window.addEventListener(kind, use, true);
   window.addEventListener("keydown", listen, true); // before JupyterLab's listener on the document
   window.addEventListener("click", stay, true);
 }
 
-/** Call back once an element is in the page, for a view is drawn before it is put there. */
-function whenShown(one, callback, frames = 60) {
-  if (one.isConnected && one.offsetParent) callback();
-  else if (frames) requestAnimationFrame(() => whenShown(one, callback, frames - 1));
+/** Call back with an element once it is in the page, for a view is drawn before it is put there. */
+function whenShown(find, callback, frames = 60) {
+  const one = find();
+  if (one?.isConnected && one.offsetParent) callback(one);
+  else if (frames) requestAnimationFrame(() => whenShown(find, callback, frames - 1));
 }
 
 const MOVES = { ArrowDown: 1, ArrowUp: -1 };
@@ -427,8 +467,8 @@ function renderEditor({ model, el }) {
     drawChips(chips, names(), model.get("label"), (name) => insert(name, withNameApart));
     color();
   };
-  const focus = focusing(model, area, () => {
-    area.setSelectionRange(area.value.length, area.value.length);
+  const focus = focusing(model, () => area, (isThere) => {
+    if (isThere || page().kept) area.setSelectionRange(area.value.length, area.value.length);
     if (putKept(area)) area.dispatchEvent(new Event("input"));
   });
 
@@ -457,6 +497,7 @@ export default {
     model.send({ type: "ready" });
   },
   render(context) {
+    if (typeof context.model.get("wanted") === "string") return renderCursor(context);
     return context.model.get("copy") ? renderCopy(context) : renderEditor(context);
   },
 };

@@ -29,6 +29,8 @@ from nbflow.notebook.builder_fields import Field, button, panel, row, text_field
 from nbflow.notebook.builder_model import EXAMPLE, BuilderModel
 from nbflow.notebook.builder_options import OPTIONS, RunCard
 from nbflow.notebook.builder_run import Runner
+from nbflow.notebook.builder_slots import Slots
+from nbflow.notebook.kernel import shows_widgets
 from nbflow.notebook.live_output import SAVED, LiveOutput
 from nbflow.notebook.proofreading import RUN, VALUE, Problem, Reading
 from nbflow.writing.flow import Flow
@@ -65,21 +67,34 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self.model = flow if isinstance(flow, BuilderModel) else model_in(self._shell, flow)
         self._cards: dict[int, BranchCard] = {}
         self._inputs: dict[str, Field] = {}
+        """In the order in which they are seen: a new one is put below the others."""
         self._timer: asyncio.TimerHandle | None = None
         self._blamed: set[str] = set()
         """Inputs without a value that somebody has been told of: one who still writes isn't."""
-        super().__init__(self._parts())
+        self._unwatch: Callable[[], None] | None = None
+        super().__init__()
         self.add_class("nbflow-builder")
         self._output = LiveOutput(self, self._plain)
+        if self._shell is None or shows_widgets(self._shell):
+            self._build()
+
+    def close(self) -> None:
+        """Take it away; the model is heard no more."""
+        if self._unwatch is not None:
+            self._unwatch()
+        super().close()
+
+    @property
+    def _is_built(self) -> bool:
+        """Whether it has its parts. A program that runs the notebook would save them all."""
+        return self._unwatch is not None
+
+    def _build(self) -> None:
+        self.children = self._parts()
         self._drawing.observe(lambda _change: self._output.keep(), "value")
         self._unwatch = self.model.watch(self._changed)
         self._show_state()
         self._draw_now()
-
-    def close(self) -> None:
-        """Take it away; the model is heard no more."""
-        self._unwatch()
-        super().close()
 
     # Its parts
 
@@ -88,7 +103,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         self._undo = button("Undo", self._do(self.model.undo), icon="undo")
         self._redo = button("Redo", self._do(self.model.redo), icon="repeat")
         head = row(title, self._undo, self._redo, more="nbflow-builder-head")
-        self._list = ipywidgets.VBox()
+        self._list = Slots()
         self._list.add_class("nbflow-card-list")
         self._add = self._adder("Add branch", self._add_branch, icon="plus", style="primary")
         self._join = self._adder("Combine the answers", self._add_join, icon="compress")
@@ -119,7 +134,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _side(self) -> Any:
         self._drawing = Drawing()
-        self._values = ipywidgets.VBox()
+        self._values = Slots()
         self._no_inputs = ipywidgets.HTML(NO_INPUTS)
         inputs = panel("Inputs", self._no_inputs, self._values)
         self._run_card = RunCard(self.model, self._edit)
@@ -141,10 +156,10 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         buttons = row(self._run_button, self._to_cell, self._from_cell, more="nbflow-builder-foot")
         return ipywidgets.VBox([buttons, self._notice])
 
+    # What a person does
+
     def _cells_wanted(self) -> None:
         self._cells.ask_for_text()
-
-    # What a person does
 
     def _edit(self, change: Callable[[], Any]) -> None:
         """Change the model on the loop, whichever thread this is; say what can't be done."""
@@ -276,9 +291,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
             names = [*inputs, *reading.readable(all_, branch.name)]
             is_first, is_last = number == 0, number == len(branches) - 1
             self._cards[branch.id].show(branch, names, first=is_first, last=is_last)
-        cards = tuple(self._cards[branch.id] for branch in branches) or (self._empty,)
-        if self._list.children != cards:
-            self._list.children = cards
+        self._list.show([self._cards[branch.id] for branch in branches] or [self._empty])
 
     def _offered(self, inputs: tuple[str, ...]) -> list[str]:
         """The inputs, without what looks like a slip: an empty one called nearly as another."""
@@ -296,9 +309,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
                 hear = self._hear_value(name)
                 self._inputs[name] = text_field(name, hear, hint="a value, such as cats")
             self._inputs[name].show(self.model.state.values.get(name, ""))
-        fields = tuple(self._inputs[name] for name in names)
-        if self._values.children != fields:
-            self._values.children = fields
+        self._values.show([field for name, field in self._inputs.items() if name in names])
         self._no_inputs.layout.display = "none" if names else None
 
     def _hear_value(self, name: str) -> Callable[[str], None]:
@@ -326,7 +337,7 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
     @property
     def last_run(self) -> Run | None:
         """The run that the board below shows."""
-        return self._runner.last_run
+        return self._runner.last_run if self._is_built else None
 
     def _start(self) -> None:
         if self._loop is None or self._shell is None:
@@ -357,6 +368,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
 
     def _ipython_display_(self) -> None:
         """Show it; where no widget can be shown, its graph and its cell instead."""
+        if not self._is_built and (self._shell is None or shows_widgets(self._shell)):
+            self._build()
         self._output.show(self._shell, self._loop)
 
     def _plain(self) -> dict[str, str]:
@@ -364,8 +377,8 @@ class Builder(ipywidgets.VBox):  # type: ignore[misc]
         if not self.model.branches:
             return {"text/plain": NOTHING, "text/html": f"<p>{NOTHING}</p>"}
         text = self.model.saved_text()
-        reading = self.model.read()
-        drawn = self._runner.picture or self._drawing.value or graph_html(reading, self.model.state)
+        drawn = self._runner.picture or self._drawing.value if self._is_built else ""
+        drawn = drawn or graph_html(self.model.read(), self.model.state)
         note = f"<p>{SAVED_NOTE}</p><pre>{html.escape(text)}</pre>"
         cell = f'<div class="{SAVED}-cell">{note}</div>'
         return {"text/plain": text, "text/html": f"{drawn}{cell}"}

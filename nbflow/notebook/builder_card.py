@@ -13,7 +13,15 @@ import ipywidgets
 
 from nbflow.notebook.branch import Branch
 from nbflow.notebook.branch_place import EACH, NAME, TEXT
-from nbflow.notebook.builder_fields import Choice, Field, PromptEditor, button, row, text_field
+from nbflow.notebook.builder_fields import (
+    Choice,
+    Field,
+    PromptEditor,
+    button,
+    put_cursor,
+    row,
+    text_field,
+)
 from nbflow.notebook.builder_model import BuilderModel
 from nbflow.notebook.builder_options import OPTIONS, Edit, OptionFold, option_field, shown
 from nbflow.notebook.naming import suggested_name
@@ -74,7 +82,8 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self._editor.observe(self._write, "value")
         self.fields |= {NAME: name, TEXT: self._editor}
         self._suggest = button("", self._take_suggestion, more="nbflow-suggest")
-        head = row(name, shape, self._tools(), more="nbflow-card-head")
+        self._tools = self._tool_row()
+        head = row(name, shape, self._tools, more="nbflow-card-head")
         self._votes = option_field("votes", self._said("votes"), label="How many votes")
         self._element = text_field("For each", self._iterate, hint="doc")
         self._source = text_field("in", self._iterate, hint="docs: a list, or another branch")
@@ -84,12 +93,13 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         self._suggested = row(self._suggest, more="nbflow-card-row")
         return [head, self._shaped, self._editor, self._suggested, self._options]
 
-    def _tools(self) -> Any:
+    def _tool_row(self) -> Any:
         self._up = button("", self._move(-1), icon="arrow-up")
         self._down = button("", self._move(1), icon="arrow-down")
         self._copy = button("", self._do(self._model.duplicate), icon="clone")
         self._delete = button("", self._do(self._model.remove), icon="trash")
-        return row(self._up, self._down, self._copy, self._delete, more="nbflow-card-tools")
+        buttons = (self._up, self._down, self._copy, self._delete)
+        return row(*buttons, more="nbflow-card-tools")
 
     def _option(self, word: str) -> Field:
         return option_field(word, self._said(word))
@@ -102,7 +112,7 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
     def _move(self, by: int) -> Callable[[], None]:
         def move() -> None:
             self._model.move(self._id, by)
-            (self._up if by < 0 else self._down).focus()
+            put_cursor(self._up if by < 0 else self._down, self._tools)
 
         return lambda: self._edit(move)
 
@@ -167,25 +177,19 @@ class BranchCard(ipywidgets.VBox):  # type: ignore[misc]
         editor.code = branch.kind == "python"
         editor.own = [element for element, _ in branch.elements if element]
         editor.names = names
-        editor.value = branch.text
+        editor.show(branch.text)
         name = suggested_name(branch.text) if branch.name.startswith("branch_") else ""
         is_free = bool(name) and name not in self._model.names() and branch.kind != "python"
         self._suggested.layout.display = None if is_free else "none"
         self._suggest.description = f"Call it “{name}”" if is_free else "…"
-
-    def _show_elements(self, branch: Branch) -> None:
-        """Show what is iterated, but leave the spaces that somebody is typing."""
-        pairs = zip((self._element, self._source), branch.elements[0], strict=True)
-        for field, said in pairs:
-            if field.control.value.strip() != said:
-                field.show(said)
 
     def _show_shape(self, branch: Branch) -> None:
         """Show what only this kind has."""
         special: tuple[Field, ...] = ()
         if branch.shape == "each":
             special = (self._element, self._source)
-            self._show_elements(branch)
+            for field, said in zip(special, branch.elements[0], strict=True):
+                field.show(said)
         elif branch.shape == "vote":
             special = (self._votes,)
             self._votes.show(shown(branch.words.get("votes")))

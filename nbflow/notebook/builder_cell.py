@@ -10,7 +10,7 @@ from typing import Any
 
 import ipywidgets
 
-from nbflow.notebook.builder_fields import PromptEditor, button, panel, row
+from nbflow.notebook.builder_fields import PromptEditor, button, panel, put_cursor, row
 
 TO_CELL = (
     "It says the same as the builder. Copy it into a new cell; for a builder opened with "
@@ -60,7 +60,7 @@ class CellPanels(ipywidgets.VBox):  # type: ignore[misc]
         """Show a place to paste a cell into."""
         self._to.layout.display = "none"
         self._from.layout.display = None
-        self._pasted.focus()
+        put_cursor(self._pasted, self._from)
 
     def loaded(self) -> None:
         """What was pasted has been taken."""

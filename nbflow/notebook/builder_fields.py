@@ -38,13 +38,50 @@ class PromptEditor(anywidget.AnyWidget):
     """Whether the cursor shall be put into it; a view takes that back when it is."""
     copy: Any = traitlets.Bool(False).tag(sync=True)
 
+    def __init__(self, **traits: Any) -> None:
+        self._shown = ""
+        super().__init__(**traits)
+
+    def show(self, value: str) -> None:
+        """Show a text; one that has been shown before leaves what was typed since."""
+        if value != self._shown:
+            self._shown = self.value = value
+
     def show_error(self, message: str) -> None:
         """Say what is wrong; nothing, if nothing is."""
         self.error = message
 
     def focus(self) -> None:
-        """Put the cursor into it."""
+        """Put the cursor into it, unless somebody types elsewhere by now."""
         self.wanted = True
+
+
+class Cursor(anywidget.AnyWidget):
+    """Puts the cursor into other widgets of the builder that it is in, and can't be seen.
+
+    Their own `focus` takes it even from somebody who types elsewhere by now.
+    """
+
+    _esm = _HERE / "builder.js"
+
+    wanted: Any = traitlets.Unicode().tag(sync=True)
+    """The class of the widget that shall have it; a view takes that back when it has."""
+
+
+def put_cursor(control: Any, box: Any) -> None:
+    """Put the cursor into a widget, unless somebody types elsewhere by now.
+
+    Args:
+        control: The widget.
+        box: Where a `Cursor` that sees to it may stand, in the same builder.
+    """
+    cursor = next((one for one in box.children if isinstance(one, Cursor)), None)
+    if cursor is None:
+        cursor = Cursor()
+        box.children = (*box.children, cursor)
+    mark = f"nbflow-at-{control.model_id}"
+    control.add_class(mark)
+    cursor.wanted = mark
 
 
 class Field(ipywidgets.VBox):  # type: ignore[misc]
@@ -58,6 +95,7 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, control: Any, hear: Callable[[Any], None], more: str = "") -> None:
         self.control = control
+        self._shown = control.value
         self._error = ipywidgets.HTML()
         self._error.add_class("nbflow-error")
         self._error.layout.display = "none"
@@ -68,8 +106,14 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]
         control.observe(lambda change: hear(change["new"]), "value")
 
     def show(self, value: Any) -> None:
-        """Show a value, unless it is there."""
-        if self.control.value != value:
+        """Show a value; one that has been shown before leaves what was typed since.
+
+        So do the spaces around it, which the model may have no use for.
+        """
+        if value == self._shown:
+            return
+        self._shown = value
+        if self.control.value.strip() != value.strip():
             self.control.value = value
 
     def show_error(self, message: str) -> None:
@@ -82,8 +126,8 @@ class Field(ipywidgets.VBox):  # type: ignore[misc]
         (self.add_class if message else self.remove_class)("nbflow-wrong")
 
     def focus(self) -> None:
-        """Put the cursor into it."""
-        self.control.focus()
+        """Put the cursor into it, unless somebody types elsewhere by now."""
+        put_cursor(self.control, self)
 
 
 class Choice(Field):
@@ -101,7 +145,7 @@ class Choice(Field):
         super().__init__(ipywidgets.Dropdown(options=shown, description=label), hear)
 
     def show(self, value: Any) -> None:
-        """Show a value, unless it is there."""
+        """Show a value; one that has been shown before leaves what was chosen since."""
         super().show(value if value in self._values else self._values[0])
 
 

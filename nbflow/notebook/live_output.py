@@ -27,9 +27,10 @@ SAVED = "nbflow-saved"
 _NOTHING = {"text/plain": "", "text/html": f'<div class="{SAVED}"></div>'}
 # Where the notebook is trusted, JupyterLab says in the place of a lost widget only that it is lost,
 # or without a kernel that it is loading it.
+_LOST = ".jp-OutputArea-child:not(:has(> .jp-OutputArea-output > *))"
 _NO_LOST_WIDGET = (
-    f"<style>.jp-OutputArea-child:has(.{SAVED}) + .jp-OutputArea-child"
-    ":not(:has(> .jp-OutputArea-output > *)) { display: none }</style>"
+    f"<style>.jp-OutputArea-child:has(.{SAVED}) + {_LOST}, "
+    f"{_LOST}:has(~ .jp-OutputArea-child .{SAVED}) {{ display: none }}</style>"
 )
 
 
@@ -102,9 +103,37 @@ class LiveOutput:
         if made == self._last:
             return
         self._last = made
-        inner = made.get("text/html", "")
-        content = {**made, "text/html": f'{_NO_LOST_WIDGET}<div class="{SAVED}">{inner}</div>'}
-        _update(self._saved, content)
+        _update(self._saved, _beside_widget(made))
+
+
+class Meanwhile:
+    """Below a widget that something plain will replace: what a notebook shows that is saved before.
+
+    Args:
+        plain: Makes it, by mime type.
+    """
+
+    def __init__(self, plain: Callable[[], dict[str, str]]) -> None:
+        self._plain = plain
+        self._handle: DisplayHandle | None = None
+
+    def keep(self) -> None:
+        """Bring it up to date; at first, in a new output of the running cell."""
+        content = _beside_widget(self._plain())
+        if self._handle is None:
+            show: Any = display
+            self._handle = show(content, raw=True, display_id=True)
+        else:
+            _update(self._handle, content)
+
+    def clear(self) -> None:
+        """Leave an output that takes no room, for none can be taken out."""
+        _update(self._handle, {"text/plain": ""})
+
+
+def _beside_widget(made: dict[str, str]) -> dict[str, str]:
+    inner = made.get("text/html", "")
+    return {**made, "text/html": f'{_NO_LOST_WIDGET}<div class="{SAVED}">{inner}</div>'}
 
 
 def _update(handle: DisplayHandle | None, content: dict[str, Any]) -> None:

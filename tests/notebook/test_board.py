@@ -15,7 +15,7 @@ from nbflow.core.states import RunState
 from nbflow.core.topology import Node, Topology
 from nbflow.errors import NbflowError
 from nbflow.notebook import board as board_module
-from nbflow.notebook import plain_board
+from nbflow.notebook import live_output, plain_board
 from nbflow.notebook import widget as widget_module
 from nbflow.notebook.board import Board, HtmlBoard, NoBoard, TextBoard, board_for
 from tests.views.hostile import dangers
@@ -227,6 +227,27 @@ async def test_a_page_that_answers_keeps_its_widget(output, widgets, monkeypatch
         widgets[0].hear({"type": "ready"})
         await until(lambda: "upon" in blocks(widgets[0]))
         assert len(output.states) == 1
+
+
+async def test_what_is_saved_while_a_longer_run_goes_on_is_cleared_at_its_end(
+    output, widgets, monkeypatch
+):
+    monkeypatch.setattr(board_module, "READY_SECONDS", 0.0)
+    below = Output()
+
+    def display(content: dict[str, Any], **_how: Any) -> Output:
+        below.states.append(content)
+        return below
+
+    monkeypatch.setattr(live_output, "display", display)
+    async with telling(expects_ready=True, keeps=True):
+        widgets[0].hear({"type": "ready"})
+        await until(lambda: below.states)
+        assert WIDGET in output.states[-1]
+        assert "this is how it stood" in below.states[-1]["text/html"]
+        assert 'data-state="running"' in below.states[-1]["text/html"]
+    assert "it ended." in output.states[-1]["text/html"]
+    assert below.states[-1] == {"text/plain": ""}
 
 
 async def test_the_html_board_draws_as_the_run_goes_and_at_its_end(output):

@@ -235,6 +235,57 @@ async def test_a_callback_of_another_thread_is_taken_to_the_loop():
     assert builder.model.branch("joke").text == "from a thread"
 
 
+async def test_what_another_thread_has_heard_is_not_taken_back_before_the_model_knows_it():
+    """ipykernel 7.0 to 7.3 reads what is typed on a thread; a rename may be shown meanwhile."""
+    builder = nbflow.Builder(EXAMPLE)
+    value, text = control(builder, "topic"), editor(card(builder, "joke"))
+    said = []
+    for typed in (value, text):
+        typed.observe(lambda change: said.append(change["new"]), "value")
+
+    def type_() -> None:
+        value.value, text.value = "dogs", "A pun"
+
+    thread = threading.Thread(target=type_)
+    thread.start()
+    thread.join()
+    builder.model.rename("story", "tale")
+    await asyncio.sleep(0)
+    assert said == ["dogs", "A pun"]
+    assert builder.model.text().startswith("%%fanout topic=dogs\n[joke]\nA pun\n\n[tale]")
+
+
+def test_the_spaces_that_somebody_types_are_left_to_them(builder):
+    model = control(options(card(builder, "joke")), "Model")
+    model.value = "my "
+    builder._draw_now()
+    builder.model.rename("story", "tale")
+    assert model.value == "my "
+    assert builder.model.branch("joke").words == {"model": "my"}
+    press(builder, "Undo")
+    press(builder, "Undo")
+    assert model.value == ""
+
+
+def test_what_stays_is_the_same_widget_in_the_same_place(builder):
+    def places() -> dict[str, Any]:
+        boxes = [one for one in inside(builder) if hasattr(one, "children")]
+        return {one.description: box for box in boxes for one in box.children if is_field(one)}
+
+    def is_field(one: Any) -> bool:
+        return isinstance(one, ipywidgets.Text | ipywidgets.Dropdown) and one.description != "Name"
+
+    joke, topic = editor(card(builder, "joke")), control(builder, "topic")
+    before = places()
+    builder.model.rename("story", "tale")
+    editor(card(builder, "poem")).value = "A {short} poem"
+    press(builder, "Delete tale")
+    press(builder, "Undo")
+    assert {name: places()[name] for name in before} == before
+    assert editor(card(builder, "joke")) is joke
+    assert control(builder, "topic") is topic
+
+
 def test_every_control_has_a_name_for_those_who_cannot_see_it(builder):
     for widget in inside(builder):
         if isinstance(widget, ipywidgets.Button):

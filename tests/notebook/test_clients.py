@@ -71,6 +71,13 @@ def test_a_program_saves_no_state_of_a_board(saved):
     assert [model for model in models if "view" in model["state"]] == []
 
 
+def test_a_program_saves_of_a_builder_no_control(saved):
+    widgets = saved.metadata.get("widgets", {}).values()
+    models = [model["model_name"] for kind in widgets for model in kind["state"].values()]
+    assert set(models) <= {"VBoxModel", "LayoutModel"}
+    assert len(models) <= 2 * 2  # two builders
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
