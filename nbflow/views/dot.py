@@ -7,7 +7,7 @@ Knows boxes and arrows; knows nothing of the record.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import graphviz
 
@@ -42,29 +42,39 @@ def dot(drawn: Graph) -> str:
         },
         edge_attr={"color": MUTED, "arrowsize": "0.6"},
     )
-    _fill(digraph, drawn, "")
+    stacks: dict[str, list[list[str]]] = {}
+    for around, stack in _stacks(drawn):
+        stacks.setdefault(around, []).append(stack)
+    _fill(digraph, drawn, stacks, "")
     for tail, head in drawn.arrows:
         digraph.edge(tail, head)
     for tail, head in drawn.hidden:
         digraph.edge(tail, head, style="invis")
-    for stack in _stacks(drawn):
-        with digraph.subgraph(graph_attr={"rank": "same"}) as column:
-            for above, below in itertools.pairwise(stack):
-                column.edge(above, below, style="invis")
     return str(digraph.source)
 
 
-def _fill(digraph: graphviz.Digraph, drawn: Graph, cluster: str) -> None:
+def _fill(
+    digraph: graphviz.Digraph,
+    drawn: Graph,
+    stacks: Mapping[str, list[list[str]]],
+    cluster: str,
+) -> None:
     """The boxes that stand in a cluster, or in none, and the clusters in it."""
     for box in drawn.boxes:
         if box.cluster == cluster:
             _add(digraph, box)
+    # From outside of it, a column would pull its boxes out of the cluster; and in one that is drawn
+    # from left to right, Graphviz has the arrows of a column point upwards.
+    for stack in stacks.get(cluster, ()):
+        with digraph.subgraph(graph_attr={"rank": "same"}) as column:
+            for tail, head in itertools.pairwise(reversed(stack) if cluster else stack):
+                column.edge(tail, head, style="invis")
     for key, one in drawn.clusters.items():
         if one.around == cluster:
             with digraph.subgraph(name=f"cluster_{key}") as inner:
                 inner.attr(label=literal(one.label), labeljust="l", style="rounded,dotted")
                 inner.attr(color=MUTED, fontname=FONT, fontsize="10", fontcolor=MUTED)
-                _fill(inner, drawn, key)
+                _fill(inner, drawn, stacks, key)
 
 
 def _add(digraph: graphviz.Digraph, box: Box) -> None:
@@ -76,11 +86,11 @@ def _add(digraph: graphviz.Digraph, box: Box) -> None:
     first = literal(f"{GLYPHS['running']} {box.label} {widest}")
     note = box.says("888/888")
     second = rf"\n{literal(note)}" if note else ""
-    digraph.node(box.id, first + second, **({"margin": "0.12,0.06"} if note else {}))
+    digraph.node(box.id, unmarked(first + second), **({"margin": "0.12,0.06"} if note else {}))
 
 
-def _stacks(drawn: Graph) -> Iterator[list[str]]:
-    """Boxes that stand one below the other in the order in which they were written.
+def _stacks(drawn: Graph) -> Iterator[tuple[str, list[str]]]:
+    """Boxes that stand one below the other in the order in which they were written, by cluster.
 
     Left to itself Graphviz shuffles many branches between the same sources and joins, and stacks
     parts that no arrow joins from the bottom up.
@@ -91,12 +101,12 @@ def _stacks(drawn: Graph) -> Iterator[list[str]]:
         tails[head].add(tail)
         heads[tail].add(head)
     in_parts = _parts(drawn) > 1
-    stacks: dict[object, list[str]] = {}
+    stacks: dict[tuple[str, object], list[str]] = {}
     for box in drawn.boxes:
         is_first = in_parts and not tails[box.id]
         key = "first" if is_first else (frozenset(tails[box.id]), frozenset(heads[box.id]))
         stacks.setdefault((box.cluster, key), []).append(box.id)
-    yield from (stack for stack in stacks.values() if len(stack) > 1)
+    yield from ((key[0], stack) for key, stack in stacks.items() if len(stack) > 1)
 
 
 def _parts(drawn: Graph) -> int:
@@ -111,5 +121,15 @@ def _parts(drawn: Graph) -> int:
 
 
 def literal(label: str) -> str:
-    """A label of which Graphviz reads nothing as markup, escapes or character references."""
-    return str(graphviz.escape(label.replace("&", "&amp;")))
+    """A label of which Graphviz reads nothing as markup, escapes or character references.
+
+    It is a string of a kind of its own: what is joined of several is `unmarked` again.
+    """
+    escaped: str = graphviz.escape(label.replace("&", "&amp;"))
+    return escaped
+
+
+def unmarked(label: str) -> str:
+    """A label that is text, though it may stand between `<` and `>`, as Graphviz's HTML does."""
+    text: str = graphviz.nohtml(label)
+    return text

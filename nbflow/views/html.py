@@ -122,7 +122,7 @@ def _timeline(record: RunRecord) -> str:
 
 def _panes(board: BoardView) -> str:
     many = len(board.panes) > PANES_FULL
-    wide = "" if many else f";flex:1 1 min({board.column}px,100%)"
+    wide = "" if many else f";flex:1 1 {board.column}px"  # with `min()`, JupyterLab takes it out
     height = "7.5em" if many else "24em"
     beside = "".join(
         _pane(pane, ";flex:1 1 100%" if pane.is_wide else wide, height)

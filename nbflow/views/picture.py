@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import graphviz
 
 from nbflow.errors import NbflowError
-from nbflow.views.dot import literal
+from nbflow.views.dot import literal, unmarked
 from nbflow.views.ink import FONT, MUTED
 from nbflow.views.layout import graphviz_executable, png_of, svg_of
 from nbflow.views.words import clean_name, counted, cut
@@ -176,7 +176,8 @@ def _fill_cluster(
     for number, (one, around) in enumerate(clusters.items()):
         if around == cluster:
             with digraph.subgraph(name=f"cluster_{number}") as inner:
-                inner.attr(label=_literal(one.rpartition(":")[2]), style="rounded", color=MUTED)
+                inner.attr(label=_literal(one.rpartition(":")[2]), labeljust="l")
+                inner.attr(style="rounded", color=MUTED)
                 _fill_cluster(inner, drawn, ids, styles, one)
 
 
@@ -194,7 +195,7 @@ def _edge_look(drawn: DrawnGraph, edge: Edge) -> dict[str, str]:
     if (edge.source, edge.target) in drawn.sends:
         look["arrowhead"] = "normalnormal"
     if said := drawn.label(edge):
-        look["label"] = f" {_literal(said)} "
+        look["label"] = unmarked(f" {_literal(said)} ")
     return look
 
 
@@ -204,7 +205,7 @@ def _label(node: Node) -> str:
         for key, value in (node.metadata or {}).items()
         if isinstance(value, (str, int, float, bool, list))
     ]
-    return r"\n".join(_literal(line) for line in [node.name, *said])
+    return unmarked(r"\n".join(_literal(line) for line in [node.name, *said]))
 
 
 def _literal(text: str) -> str:

@@ -114,6 +114,29 @@ def test_every_api_is_watched(kernel: Kernel, code: str, shown: str):
         assert shown in board["text/html"]
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "%%watch\n_ = asks.invoke",
+        "with nbflow.watch(): asks.invoke",
+        "_ = nbflow.watch(asks).invoke",
+        "_ = nbflow.watch(asks).with_config(tags=['x']).invoke",
+    ],
+)
+def test_what_a_chat_model_says_in_a_node_is_shown_piece_by_piece(kernel: Kernel, call: str):
+    kernel.run(
+        "from langchain_core.language_models.fake_chat_models import GenericFakeChatModel\n"
+        "from langchain_core.messages import AIMessage\n"
+        "def says(state):\n"
+        "    model = GenericFakeChatModel(messages=iter([AIMessage('three little words')]))\n"
+        "    return {'joke': model.invoke('Say something.').content}\n"
+        "asks = compiled(says=says)"
+    )
+    assert kernel.run(f"{call}({CATS})").error == ""
+    heard = "[e.data['text'] async for e in nbflow.last_run().events() if e.kind == 'chunk']"
+    assert kernel.run(heard).text == "['three', ' ', 'little', ' ', 'words']"
+
+
 def test_nothing_is_shown_after_the_watch(kernel: Kernel):
     code = f"with nbflow.watch():\n    graph.invoke({CATS})\n_ = graph.invoke({CATS})"
     assert len(kernel.run(code).outputs) == 1

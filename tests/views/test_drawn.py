@@ -406,3 +406,14 @@ def test_hostile_names_become_exactly_one_node_each_of_a_picture(drawn: DrawnGra
 def test_no_name_keeps_the_png_from_being_made(name: str) -> None:
     drawn = graph_of_parts([name], [Edge(START, name, name, conditional=True)])
     assert min(size_of(drawn.draw_mermaid_png())) > 0
+
+
+@needs_graphviz
+@pytest.mark.parametrize("name", ["<b>", "<b>x</b>", "<<i>x</i>>", "<script>alert(1)</script>"])
+def test_a_name_that_looks_like_html_is_drawn_as_it_is_written(name: str) -> None:
+    inside = Node("sub:a", "a")
+    drawn = DrawnGraph({"n": Node("n", name)}, [Edge("n", "n", name)])
+    around = DrawnGraph({f"{name}:a": inside._replace(id=f"{name}:a")}, [], subgraphs={name})
+    for one, times in ((drawn, 2), (around, 1)):
+        texts = [text.text.strip() for text in ET.fromstring(one.draw_svg()).iter(f"{SVG}text")]
+        assert texts.count(name) == times

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from nbflow.views.dot import dot
 from nbflow.views.drawing import BAKED
 from nbflow.views.graph import NODES_MOST, graph
 from nbflow.views.layout import graphviz_executable, svg_of
+from nbflow.views.nesting import SUBGRAPH
 
 from .records import Story
 
@@ -218,3 +220,48 @@ def test_forty_branches_between_a_value_and_a_join_stand_in_order_too():
     svg = live_svg(story.record)
     assert svg is not None
     assert heights_of(svg, names) == sorted(heights_of(svg, names))
+
+
+@needs_graphviz
+@pytest.mark.parametrize("around", ["sub", "outer:sub"])
+def test_branches_of_a_graph_that_is_a_node_stand_in_the_order_in_which_they_were_written(around):
+    names = [f"{around}:{name}" for name in "abcd"]
+    story = Story({**dict.fromkeys(["outer", around, *names], ()), f"{around}:join": tuple(names)})
+    for graph_ in ("outer", around):
+        story.record.nodes[graph_] = story.record.nodes[graph_]._replace(kind=SUBGRAPH)
+    svg = live_svg(story.record)
+    assert svg is not None
+    assert heights_of(svg, names) == sorted(heights_of(svg, names))
+
+
+def span_of(shape: ET.Element) -> tuple[float, float, float, float]:
+    """The left, the top, the right and the bottom of a frame or a box."""
+    path = next(shape.iter(f"{SVG}path"))
+    numbers = [float(number) for number in re.findall(r"-?[0-9.]+", path.get("d", ""))]
+    return min(numbers[::2]), min(numbers[1::2]), max(numbers[::2]), max(numbers[1::2])
+
+
+@needs_graphviz
+def test_the_nodes_of_a_graph_that_is_a_node_stand_in_its_frame_and_others_do_not():
+    story = Story({"first": (), "sub": ("first",), "sub:a": (), "sub:b": (), "other": ("first",)})
+    story.record.nodes["sub"] = story.record.nodes["sub"]._replace(kind=SUBGRAPH)
+    svg = live_svg(story.record)
+    assert svg is not None
+    frame = next(g for g in ET.fromstring(svg).iter(f"{SVG}g") if g.get("class") == "cluster")
+    left, top, right, bottom = span_of(frame)
+    spans = {node.get("data-branch"): span_of(node) for node in nodes_of(svg)}
+    inside = {
+        name
+        for name, span in spans.items()
+        if left < span[0] and top < span[1] and span[2] < right and span[3] < bottom
+    }
+    assert inside == {"sub", "sub:a", "sub:b"}
+
+
+@needs_graphviz
+def test_a_graph_that_is_a_node_may_have_a_name_that_looks_like_html():
+    story = Story({"<b>x</b>": (), "<b>x</b>:a": ()})
+    story.record.nodes["<b>x</b>"] = story.record.nodes["<b>x</b>"]._replace(kind=SUBGRAPH)
+    svg = live_svg(story.record)
+    assert svg is not None
+    assert "<b>x</b>" in {text.text for text in ET.fromstring(svg).iter(f"{SVG}text")}
