@@ -164,22 +164,32 @@ class RunRecord:
         """The nodes that the run's time was spent waiting for, in their order.
 
         From the node that ended last back to the input whose result it began with, and so on; one
-        that calls others goes on with their results.
+        that calls others goes on with their results, and one that was called at the beginning of
+        its caller with what that began with.
         """
-        callers = {self.tasks[task.caller].node for task in self.tasks.values() if task.caller}
+        callers: dict[str, str] = {}
+        for task in self.tasks.values():
+            if task.caller:
+                callers.setdefault(task.node, self.tasks[task.caller].node)
+        calling = set(callers.values())
         ran = {name: life for name in self.nodes if (life := self.life(name)) and life.ended}
         ran = {name: life for name, life in ran.items() if life.started is not None}
         path: dict[str, None] = {}
         last = max(ran, key=lambda name: ran[name].ended or 0.0, default=None)
         while last is not None:
             path[last] = None
-            began = (ran[last].ended if last in callers else ran[last].started) or 0.0
-            before = [
-                name
-                for name in self.nodes[last].inputs
-                if name in ran and name not in path and (ran[name].ended or 0.0) <= began
-            ]
-            last = max(before, key=lambda name: ran[name].ended or 0.0, default=None)
+            began = (ran[last].ended if last in calling else ran[last].started) or 0.0
+            at: str | None = last
+            last = None
+            while at is not None and last is None:
+                ended = {
+                    name: ran[name].ended or 0.0
+                    for name in self.nodes[at].inputs
+                    if name in ran and name not in path
+                }
+                before = [name for name in ended if ended[name] <= began]
+                last = max(before, key=ended.__getitem__, default=None)
+                at = callers.get(at)
         return [*path][::-1]
 
     def life(self, node: str) -> TaskRecord | GroupRecord | None:

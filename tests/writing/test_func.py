@@ -17,8 +17,10 @@ from nbflow.errors import (
     DeadlockError,
     EmptyInputError,
     NbflowError,
+    NodeCancelledError,
     NodeTimeoutError,
     RunCancelled,
+    RunError,
 )
 from nbflow.func import entrypoint, task
 from nbflow.types import RetryPolicy
@@ -84,6 +86,24 @@ def entrypoint_of(called, kind):
 def inputs_of(workflow):
     """What is drawn before each node of what a workflow did last."""
     return {info.name: set(info.inputs) for info in nbflow.last_run().record.nodes.values()}
+
+
+def test_the_critical_path_goes_on_with_what_came_before_the_caller():
+    @task
+    def first(n):
+        return n
+
+    @task
+    def calls(n):
+        return double(n).result()
+
+    @entrypoint()
+    def flow(n):
+        return combine(calls(first(n).result()).result()).result()
+
+    flow.invoke(1)
+    path = nbflow.last_run().critical_path
+    assert path == ["first", "double", "calls", "combine", "flow"]
 
 
 # Nothing deadlocks
@@ -394,6 +414,81 @@ def test_a_task_that_takes_too_long_raises_its_timeout():
 
     with pytest.raises(NodeTimeoutError, match="'slow' took longer than its timeout of 0.01 s"):
         flow.invoke(1)
+
+
+class WithBrokenNotes(ValueError):
+    @property
+    def __notes__(self):
+        raise RuntimeError
+
+
+def test_a_task_may_raise_and_return_what_cannot_be_looked_at():
+    class Strange(type):
+        def __getattr__(cls, name):
+            raise RuntimeError(name)
+
+    class Odd(metaclass=Strange):
+        pass
+
+    @task
+    def odd(raises):
+        if raises:
+            raise WithBrokenNotes
+        return Odd()
+
+    @entrypoint()
+    def flow(_):
+        return type(odd(True).exception()), type(odd(False).result())
+
+    assert flow.invoke(1) == (WithBrokenNotes, Odd)
+
+
+def test_who_raises_cancelled_error_by_itself_has_failed():
+    @task
+    async def stops():
+        raise asyncio.CancelledError
+
+    @entrypoint()
+    async def flow(_):
+        results = await asyncio.gather(stops(), fails(), fails(), return_exceptions=True)
+        return [type(result) for result in results]
+
+    assert flow.invoke(1) == [NodeCancelledError, ValueError, ValueError]
+
+
+async def test_who_waits_for_a_call_that_is_cancelled_from_outside_is_cancelled_too():
+    began = asyncio.Event()
+
+    @task
+    async def lasts():
+        began.set()
+        await asyncio.sleep(60)
+
+    @task
+    async def waits():
+        return await lasts()
+
+    @entrypoint()
+    async def flow(_):
+        return await waits()
+
+    run = flow.start(1)
+    await began.wait()
+    run.cancel("lasts")
+
+    with pytest.raises(RunError, match="flow, waits, lasts were cancelled"):
+        await run
+    assert run.status is RunState.CANCELLED
+
+
+async def test_a_run_whose_task_failed_when_it_was_called_again_says_so():
+    @entrypoint()
+    def flow(_):
+        calls = [fails(), fails()]
+        return [call.result() for call in calls]
+
+    with pytest.raises(RunError, match="fails failed .ValueError: no"):
+        await flow.start(1)
 
 
 # What is drawn
