@@ -91,10 +91,16 @@ async def _attempts(
         attempt = Attempt(task, scheduler, failed + 1, attempt.first_time)
 
 
+_GENERATORS = (AsyncGeneratorType, GeneratorType)
+
+
 def is_unfinished(returned: Any) -> bool:
     """Whether what a plain function has returned still has to be awaited or iterated."""
     kind = type(returned)  # three abstract base classes would be ten times as slow
-    return hasattr(kind, "__await__") or isinstance(returned, AsyncGeneratorType | GeneratorType)
+    try:
+        return hasattr(kind, "__await__") or isinstance(returned, _GENERATORS)
+    except Exception:  # noqa: BLE001 - anything may be returned, also what can't be looked at
+        return False
 
 
 def call_once(
@@ -148,6 +154,7 @@ class Attempt:
         "cancelled",
         "closed",
         "first_time",
+        "is_limited",
         "loop",
         "number",
         "scheduler",
@@ -165,6 +172,8 @@ class Attempt:
         self.cancelled = False
         self.closed = False
         """True once nobody wants to hear of it: it was given up, and another may be running."""
+        self.is_limited = False
+        """Whether it is given up when it takes too long."""
         self.calling: Any = None
         """What those keep with it who make calls for its code; nothing to the engine."""
         self._on_cancel: tuple[Callable[[], object], ...] = ()
@@ -238,6 +247,7 @@ class Attempt:
         Raises:
             TimeoutError: it took longer than that, unless the timeout raises something else.
         """
+        self.is_limited = True
         call = asyncio.ensure_future(self.call(inputs))
         call.add_done_callback(_take_exception)
         begun = self._heard = self.loop.time()

@@ -205,4 +205,8 @@ class Calls:
     @property
     def errors(self) -> Mapping[str, BaseException]:
         """What failed and nobody was told of, by task id."""
-        return {call.id: call.error for call in self._failed if call.error and not call.handled}
+        return {
+            call.id: call.error
+            for call in self._failed
+            if call.error is not None and not call.handled
+        }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nbflow.core.record import Life, RunRecord
+from nbflow.core.record import GroupRecord, Life, RunRecord
 from nbflow.core.states import State
 
 
@@ -10,7 +10,7 @@ def failed_message(record: RunRecord) -> str:
     """Which branches failed, were cancelled or skipped, and what was kept."""
     lives = [life for name in record.nodes if (life := record.life(name)) is not None]
     failed = [life for life in lives if life.state is State.FAILED]
-    parts = [f"{life.node} failed ({_short(life)})" for life in failed[:_MOST]]
+    parts = [f"{life.node} failed ({_short(life, record)})" for life in failed[:_MOST]]
     if len(failed) > _MOST:
         parts.append(f"{len(failed) - _MOST} more failed")
     cancelled = [life.node for life in lives if life.state is State.CANCELLED and not life.unneeded]
@@ -21,10 +21,14 @@ def failed_message(record: RunRecord) -> str:
     return f"{'; '.join(parts)}. {_kept(record)}"
 
 
-def _short(life: Life) -> str:
-    assert life.error is not None
-    message = " ".join(life.error.message.split())
-    return f"{life.error.type}: {message if len(message) <= 300 else message[:300] + '...'}"  # noqa: PLR2004
+def _short(life: Life, record: RunRecord) -> str:
+    error = life.error
+    if error is None and isinstance(life, GroupRecord):  # of calls: it has none of its own
+        tasks = (record.tasks[id_] for id_ in life.members)
+        error = next(task.error for task in tasks if task.state is State.FAILED)
+    assert error is not None
+    message = " ".join(error.message.split())
+    return f"{error.type}: {message if len(message) <= 300 else message[:300] + '...'}"  # noqa: PLR2004
 
 
 def cancelled_message(record: RunRecord) -> str:

@@ -130,7 +130,10 @@ class Groups:
         if member.state is State.DONE:
             group.fold.add(member.index, result, member.worth)
         else:
-            group.fold.lose(member.index, error or asyncio.CancelledError("it was cancelled"))
+            group.fold.lose(
+                member.index,
+                error if error is not None else asyncio.CancelledError("it was cancelled"),
+            )
             if self._stops and member.state is State.FAILED and not group.fold.tolerant:
                 failure = failed_together(group.fold, group.drawn)
                 self._scheduler.settle(group, State.FAILED, error=failure)

@@ -39,6 +39,7 @@ from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Mode, Topology
 from nbflow.core.turns import Turns
 from nbflow.core.values import error_data, text_of
+from nbflow.errors import NodeCancelledError
 
 Describe = Callable[[Any], Mapping[str, Any]]
 
@@ -240,12 +241,23 @@ class Scheduler:
 
     def _raised(self, task: Task, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
-            self.settle(task, State.CANCELLED)
+            if isinstance(task, Call) and not self._is_to_stop(task):
+                self.settle(task, State.FAILED, error=NodeCancelledError(task.node.name))
+            else:
+                self.settle(task, State.CANCELLED)
         elif isinstance(error, KeyboardInterrupt):  # fell into the branch, was meant for the run
             self.settle(task, State.CANCELLED)
             self.cancel()
         else:
             self.settle(task, State.FAILED, error=error)
+
+    def _is_to_stop(self, call: Call) -> bool:
+        """Whether somebody has asked a call to stop, or has cancelled one it may wait for."""
+        own = call.asyncio_task
+        if call.cancelled or (own is not None and own.cancelling() > 0):
+            return True
+        calls = (one for calls in self.calls.by_node.values() for one in calls)
+        return any(one.state is State.CANCELLED and not one.unneeded for one in calls)
 
     async def _execute(self, task: Task) -> None:
         """Run one task to its end. Never raises: how it ended is told by settling it."""

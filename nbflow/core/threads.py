@@ -30,6 +30,8 @@ QUICK = 10
 
 _Call = Callable[[], None]
 
+_here = threading.local()
+
 
 class ThreadPool:
     """Threads that are made when they are needed and end when they are idle.
@@ -42,7 +44,10 @@ class ThreadPool:
     def __init__(self) -> None:
         self._calls: SimpleQueue[_Call] = SimpleQueue()
         self._lock = threading.Lock()
+        self._waiting = 0
+        """How many calls no thread has yet said to have taken; the queue may have fewer."""
         self._idle = 0
+        """How many threads haven't yet said to have taken a call."""
         self._begun = 0
         """How many calls have begun so far."""
         self._keeping = False
@@ -51,7 +56,8 @@ class ThreadPool:
         """Run `call` in a thread soon. It must not raise."""
         with self._lock:
             self._calls.put(call)
-            if self._keeping or self._calls.qsize() <= self._idle:
+            self._waiting += 1
+            if self._keeping or self._waiting <= self._idle:
                 return
             self._keeping = True
         self._start(self._keep)
@@ -64,14 +70,14 @@ class ThreadPool:
         missing = 1
         while True:
             with self._lock:
-                missing = min(missing, self._calls.qsize() - self._idle)
+                missing = min(missing, self._waiting - self._idle)
                 self._idle += max(0, missing)
                 before = self._begun
             for _ in range(missing):
                 self._start(self._work)
             time.sleep(PATIENCE_SECONDS)
             with self._lock:
-                missing = self._calls.qsize() - self._idle
+                missing = self._waiting - self._idle
                 if missing <= 0:
                     self._keeping = False
                     return
@@ -80,16 +86,18 @@ class ThreadPool:
 
     def _work(self) -> None:
         """Make one call after another; who comes here is counted as idle."""
+        _here.is_branch = True
         while True:
             try:
                 call = self._calls.get(timeout=IDLE_SECONDS)
             except Empty:
                 with self._lock:
-                    if self._idle > self._calls.qsize():
+                    if self._idle > self._waiting:
                         self._idle -= 1
                         return
                 continue
             with self._lock:
+                self._waiting -= 1
                 self._idle -= 1
                 self._begun += 1
             call()
@@ -99,6 +107,16 @@ class ThreadPool:
 
 
 _pool = ThreadPool()
+
+
+def is_branch() -> bool:
+    """Whether functions are called in this thread from here, and not in one that they have begun.
+
+    Example:
+        >>> is_branch(), asyncio.run(call_in_thread(is_branch))
+        (False, True)
+    """
+    return getattr(_here, "is_branch", False)
 
 
 def start_in_thread(call: _Call) -> None:

@@ -33,15 +33,22 @@ def text_of(value: Any) -> str:
 
 def error_data(error: BaseException) -> dict[str, str]:
     """An exception as the plain data of an event; the traceback begins in the branch's own code."""
-    lines = traceback.TracebackException.from_exception(error)
-    stack = [frame for frame in lines.stack if not frame.filename.startswith(_CORE)]
-    own = list(dropwhile(lambda frame: frame.filename.startswith(_CALLERS), stack))
-    lines.stack = traceback.StackSummary.from_list(own or stack or list(lines.stack))
     return {
         "type": type(error).__name__,
         "message": _message_of(error),
-        "traceback": "".join(lines.format()),
+        "traceback": _traceback_of(error),
     }
+
+
+def _traceback_of(error: BaseException) -> str:
+    try:
+        lines = traceback.TracebackException.from_exception(error)
+        stack = [frame for frame in lines.stack if not frame.filename.startswith(_CORE)]
+        own = list(dropwhile(lambda frame: frame.filename.startswith(_CALLERS), stack))
+        lines.stack = traceback.StackSummary.from_list(own or stack or list(lines.stack))
+        return "".join(lines.format())
+    except Exception:  # noqa: BLE001 - any exception may fail, also one with broken __notes__
+        return ""
 
 
 def _message_of(error: BaseException) -> str:

@@ -29,23 +29,35 @@ from nbflow.writing.session import Session, current_session
 NOSTREAM = "nostream"
 """The tag of a model that nobody is to hear of."""
 
+STEP = "seq:step"
+"""Begins the tags that LangChain itself gives the steps of a chain."""
+
 
 @contextmanager
-def heard() -> Iterator[None]:
-    """Hear what models say in the contexts that are copied while this one is open."""
-    around = var_child_runnable_config.get()
-    if _is_heard(around):  # an invocation in a node of another one
-        yield
-        return
-    token = var_child_runnable_config.set(merge_configs(around, {"callbacks": [_Hearing()]}))
+def heard(config: dict[str, Any] | None = None, *, is_wanted: bool = True) -> Iterator[None]:
+    """Hear what models say in the contexts that are copied while this one is open.
+
+    Args:
+        config: Of the invocation that begins, if it was given callbacks of its own: they are called
+            back instead of those around it, and stay so if a node hands its config to a model.
+        is_wanted: If false, only see to these callbacks.
+    """
+    around: RunnableConfig = var_child_runnable_config.get() or {}
+    if config is not None:
+        around = {**around, "callbacks": config["callbacks"]}
+    if is_wanted and not _is_heard(around):  # not an invocation in a node of another one
+        around = merge_configs(around, {"callbacks": [_Hearing()]})
+    if config is not None:
+        config["callbacks"] = around["callbacks"]
+    token = var_child_runnable_config.set(around)
     try:
         yield
     finally:
         var_child_runnable_config.reset(token)
 
 
-def _is_heard(config: RunnableConfig | None) -> bool:
-    callbacks = (config or {}).get("callbacks") or []
+def _is_heard(config: RunnableConfig) -> bool:
+    callbacks = config.get("callbacks") or []
     handlers = callbacks if isinstance(callbacks, list) else callbacks.handlers
     return any(isinstance(handler, _Hearing) for handler in handlers)
 
@@ -72,12 +84,12 @@ class _Hearing(BaseCallbackHandler):
         session, attempt = current_session.get(), current_task.get()
         if session is None or not isinstance(attempt, Attempt) or NOSTREAM in (tags or ()):
             return
-        about = metadata_of(session, attempt.node.rpartition(":")[2]) | {
+        about = metadata_of(session, session.name_of(attempt.node)) | {
             "langgraph_checkpoint_ns": "|".join(session.place()),
             **(metadata or {}),
         }
-        if tags:
-            about["tags"] = tags
+        if own := [tag for tag in tags or () if not tag.startswith(STEP)]:
+            about["tags"] = list(dict.fromkeys((*about.get("tags", ()), *own)))
         self._calls[run_id] = session, about
 
     def on_llm_new_token(
@@ -90,26 +102,21 @@ class _Hearing(BaseCallbackHandler):
     ) -> None:
         """It says a piece."""
         if run_id in self._calls and isinstance(chunk, ChatGenerationChunk):
-            self._tell(run_id, chunk.message)
+            session, about = self._calls[run_id]
+            session.put_message(chunk.message, about, is_piece=True)
             emit(Kind.CHUNK, text=str(chunk.text), told=True)
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_more: Any) -> None:
         """It has said all: also one that can't say it in pieces."""
-        if run_id in self._calls and response.generations and response.generations[0]:
+        session, about = self._calls.pop(run_id, (None, {}))
+        if session is not None and response.generations and response.generations[0]:
             said = response.generations[0][0]
-            session, _ = self._calls[run_id]
-            if isinstance(said, ChatGeneration) and said.message.id not in session.heard:
-                self._tell(run_id, said.message)
-        self._calls.pop(run_id, None)
+            if isinstance(said, ChatGeneration):
+                session.put_message(said.message, about)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **_more: Any) -> None:  # noqa: ARG002
         """It has failed."""
         self._calls.pop(run_id, None)
-
-    def _tell(self, run_id: UUID, message: BaseMessage) -> None:
-        session, about = self._calls[run_id]
-        session.heard.add(message.id)
-        session.put("messages", (message, about))
 
     def tap_output_aiter(self, run_id: UUID, output: AsyncIterator[Any]) -> AsyncIterator[Any]:  # noqa: ARG002
         """What says that it wants pieces."""

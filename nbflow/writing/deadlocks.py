@@ -13,7 +13,8 @@ from typing import Protocol
 
 from nbflow.core.attempt import Attempt
 from nbflow.core.context import current_task
-from nbflow.core.task import Call, Task
+from nbflow.core.task import Call, RunningCode, Task
+from nbflow.core.threads import is_branch
 from nbflow.errors import DeadlockError
 
 
@@ -29,8 +30,8 @@ class Waited(Protocol):
         ...
 
 
-_blocked: dict[Task, Waited] = {}
-"""Tasks whose code does nothing but wait for the end of a call."""
+_blocked: dict[RunningCode, Waited] = {}
+"""Attempts whose code does nothing but wait for the end of a call, however long that takes."""
 
 _one_at_a_time = threading.Lock()
 
@@ -39,36 +40,36 @@ _one_at_a_time = threading.Lock()
 def blocked_by(waited: Waited) -> Iterator[None]:
     """The code that runs here does nothing but wait for a call while the context is open.
 
-    Only the code of a task itself counts: what it has begun beside itself, in a thread or as an
-    asyncio task, may be given up.
+    Only what can't be given up counts: the code of a task itself, not what that has begun beside
+    itself in a thread or as an asyncio task, and only if the task has no timeout. An
+    `asyncio.timeout` in that code can't be seen from here.
 
     Raises:
         DeadlockError: the call waits for that code in turn.
     """
     attempt = current_task.get()
-    if not isinstance(attempt, Attempt) or not _is_own_code(attempt):
+    if not isinstance(attempt, Attempt) or attempt.is_limited or not _is_own_code(attempt):
         yield
         return
-    task = attempt.task
     with _one_at_a_time:
-        way = _way(waited, task)
+        way = _way(waited, attempt.task)
         if not way:
-            _blocked[task] = waited
+            _blocked[attempt] = waited
     if way:
         raise DeadlockError(
-            f"{task.id!r} waits for the result of {way[0]!r}, and so for its own: "
-            f"{' -> '.join([task.id, *way])}. One of them has to do without."
+            f"{attempt.task.id!r} waits for the result of {way[0]!r}, and so for its own: "
+            f"{' -> '.join([attempt.task.id, *way])}. One of them has to do without."
         )
     try:
         yield
     finally:
-        del _blocked[task]
+        _blocked.pop(attempt, None)
 
 
 def _is_own_code(attempt: Attempt) -> bool:
     loop = asyncio._get_running_loop()  # noqa: SLF001 - the quick way to ask
     if loop is not attempt.loop:
-        return loop is None
+        return loop is None and is_branch()
     return asyncio.current_task() is attempt.task.asyncio_task
 
 
@@ -94,6 +95,7 @@ def _needs(waited: Waited) -> list[Waited]:
     if call is not None and call.state.is_final:
         return []
     needs = list(waited.passed())
-    if call is not None and call in _blocked:
-        needs.append(_blocked[call])
+    code = None if call is None else call.attempt
+    if code is not None and (next_ := _blocked.get(code)) is not None:
+        needs.append(next_)
     return needs

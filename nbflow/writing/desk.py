@@ -123,7 +123,7 @@ class Desk:
 
     def take(self, request: Request, attempt: Attempt) -> None:
         """Put a call of an attempt's code into the run: at once on its loop, or else soon."""
-        if attempt.closed:  # it was given up, and its thread runs on
+        if attempt.closed or attempt.task.cancelled:  # it was given up, and its thread runs on
             request.future.drop()
             return
         try:

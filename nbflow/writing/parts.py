@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypedDict, TypeVar
 
@@ -150,12 +151,15 @@ class Stream:
         self._closed = False
 
     def put(self, part: Part) -> None:
-        """Add one."""
+        """Add one; after the end nobody wants it."""
+        if self._closed:
+            return
         self._parts.append(part)
         if asyncio._get_running_loop() is self._loop:  # noqa: SLF001 - the quick way to ask
             self._news.set()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
+        else:
+            with suppress(RuntimeError):  # the loop is closed: nobody reads any more
+                self._loop.call_soon_threadsafe(self._news.set)
 
     def close(self) -> None:
         """There will be no more."""

@@ -54,6 +54,11 @@ class Moving:
         return self.spec.name
 
     @property
+    def may_be_handled(self) -> bool:
+        """Whether the node's error handler is to be called if it raises."""
+        return self.spec.error_handler is not None and self.refusal is None
+
+    @property
     def told_as(self) -> str:
         """What streams call it."""
         return f"__error_handler__{self.name}" if self.is_handler else self.name
@@ -109,7 +114,7 @@ class Reports:
         if self._tells_messages:
             self._hear(state.values() if isinstance(state, Mapping) else (state,))
         attempt: Any = current_task.get()
-        if attempt.number == 1:
+        if attempt.number == 1 and not moving.is_handler:  # LangGraph tells only of a handler's end
             name, step = moving.name, moving.visit.step
             triggers = (f"branch:to:{name}",)
             self._session.put_start(
@@ -126,39 +131,36 @@ class Reports:
             self._session.put("updates", part)
         if self._tells_messages:
             self._tell_messages(moving, call)
-        self._tell_end(moving, call, dict(update))
+        if moving.known is None:
+            self._tell_end(moving, call, dict(update))
 
     def failed(self, moving: Moving, call: Call) -> None:
         """A node has raised."""
         self._tell_end(moving, call, {})
 
     def _tell_end(self, moving: Moving, call: Call, result: Mapping[str, Any]) -> None:
-        name, step = moving.name, moving.visit.step
+        name, step = moving.told_as, moving.visit.step
         self._session.put_end(call.id, step, name=name, error=call.error, result=result)
 
     def _hear(self, values: Iterable[Any]) -> None:
         """These messages aren't new."""
         if self._tells_messages:
-            self._session.heard.update(
-                id_ for message in _listed(values) if (id_ := getattr(message, "id", None))
-            )
+            ids = (getattr(message, "id", None) for message in _listed(values))
+            self._session.hear([id_ for id_ in ids if id_])
 
     def _tell_messages(self, moving: Moving, call: Call) -> None:
         """Stream the messages that a node has written into the state, each once."""
-        about = None
-        for message in _listed(value for _, value in moving.outcome.update):
-            id_ = getattr(message, "id", None)
-            if not is_message(message) or (id_ is not None and id_ in self._session.heard):
-                continue
-            self._session.heard.add(id_)
-            about = about or self._metadata(moving, call)
-            self._session.put("messages", (message, about))
+        written = _listed(value for _, value in moving.outcome.update)
+        messages = [message for message in written if is_message(message)]
+        about = self._metadata(moving, call) if messages else {}
+        for message in messages:
+            self._session.put_message(message, about)
 
     def _metadata(self, moving: Moving, call: Call) -> dict[str, Any]:
         path = ("__pregel_push", 0, False) if moving.is_sent else ("__pregel_pull", moving.name)
-        within = (*self._session.namespace, f"{moving.name}:{self._session.id_of(call.id)}")
+        within = (*self._session.where, f"{moving.told_as}:{self._session.id_of(call.id)}")
         return {
-            **metadata_of(self._session, moving.name),
+            **metadata_of(self._session, moving.told_as),
             "langgraph_step": moving.visit.step,
             "langgraph_path": path,
             "langgraph_checkpoint_ns": "|".join(within),

@@ -251,6 +251,8 @@ class Request:
 
     def _tell_start(self, session: Session) -> None:
         assert self.desk is not None
+        if session.name_of(self.name) != self.kind.name:
+            session.told[self.name] = self.kind.name
         session.put_start(
             self.desk.scheduler.calls.next_id(self.name),
             0,

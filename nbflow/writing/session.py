@@ -7,8 +7,9 @@ Knows nothing of what is invoked.
 from __future__ import annotations
 
 import copy
+import itertools
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
@@ -25,7 +26,6 @@ else a node may want to read; unknown keys are passed on."""
 current_session: ContextVar[Session | None] = ContextVar("nbflow_session", default=None)
 """The invocation that the code runs in."""
 
-
 _TASKS = frozenset({"tasks", "debug"})
 
 
@@ -35,9 +35,11 @@ class Listener(NamedTuple):
     stream: Stream
     modes: frozenset[str]
     subgraphs: bool
-    """Whether also what its code invokes is wanted."""
-    namespace: tuple[str, ...] = ()
-    """Where a session is within the one that is streamed."""
+    """Whether also what its code invokes is wanted, and the graphs that are its nodes."""
+    heard: set[Any]
+    """The ids of the messages that aren't new."""
+    depth: int = 0
+    """How many names of a place come before the invocation that is streamed."""
 
 
 class Session:
@@ -66,32 +68,38 @@ class Session:
         self.context = context
         self.stream: Stream | None = None
         """Where its own parts go; None if none are wanted."""
-        self.namespace: tuple[str, ...] = ()
-        """Where this graph is within the one that was invoked."""
+        self.where: tuple[str, ...] = ()
+        """Where this is: in the code that has invoked it, and the graphs that it is a node of."""
         self.keys = keys
         self.result: Any = None
         """What the invocation returns."""
         self.error: BaseException | None = None
         """What it raises."""
-        self.heard: set[Any] = set()
-        """The ids of the messages that aren't new."""
+        self.told: dict[str, str] = {}
+        """What streams call nodes of the run that they don't call by their names."""
+        self._around: tuple[str, ...] = ()
+        """The code that has invoked it."""
+        self._invoked: dict[tuple[str, ...], Iterator[int]] = {}
+        """Counts what each place has invoked."""
         self._listeners: list[Listener] = []
-        self._id: uuid.UUID | None = None
+        self._ids: list[uuid.UUID] = []
+        """The first begins the ids of its tasks: two threads may ask for one at once."""
         if self.modes:
             self.stream = Stream()
-            self._listeners.append(Listener(self.stream, self.modes, subgraphs))
+            self._listeners.append(Listener(self.stream, self.modes, subgraphs, set()))
 
     def begin_in(self, outer: Session) -> None:
         """It is invoked by code that runs in another session."""
         if self.context is None:
             self.context = outer.context
-        wide = [listener for listener in outer._listeners if listener.subgraphs]
-        if wide:
-            place = outer.place()
-            for listener in wide:
-                namespace = (*listener.namespace, *place)
-                self._listeners.append(listener._replace(namespace=namespace))
-            self.modes = self.modes.union(*(listener.modes for listener in wide))
+        wide = list(filter(_is_wide, outer._listeners))
+        if not (wide or self._listeners):
+            return
+        place = outer.place()
+        earlier = next(outer._invoked.setdefault(place, itertools.count()))
+        self._around = self.where = (*place, str(earlier)) if earlier else place
+        own = [listener._replace(depth=len(self.where)) for listener in self._listeners]
+        self._heard_by([*own, *wide])
 
     def within(self, name: str) -> Session:
         """What this is to a graph that is a node of this one.
@@ -100,9 +108,14 @@ class Session:
             name: What its parts are told to come from.
         """
         inner = copy.copy(self)
-        inner.namespace = (*self.namespace, name)
+        inner.where = (*self.where, name)
         inner.keys = inner.result = inner.error = None
+        inner._heard_by(filter(_is_wide, self._listeners))  # noqa: SLF001 - one of its kind
         return inner
+
+    def _heard_by(self, listeners: Iterable[Listener]) -> None:
+        self._listeners = list(listeners)
+        self.modes = frozenset(mode for one in self._listeners for mode in one.modes)
 
     def id_of(self, task: str) -> str:
         """What streams call a task of the run.
@@ -110,31 +123,56 @@ class Session:
         Args:
             task: Its id in the run.
         """
-        if self._id is None:
-            self._id = uuid.uuid4()
-        return str(uuid.uuid5(self._id, task))
+        if not self._ids:
+            self._ids.append(uuid.uuid4())
+        return str(uuid.uuid5(self._ids[0], task))
+
+    def name_of(self, node: str) -> str:
+        """What streams call a node of the run, which is named after the graphs it is in."""
+        return self.told.get(node) or node.rpartition(":")[2]
 
     def place(self) -> tuple[str, ...]:
-        """Where the code that runs here is: its task, after those that have called it."""
+        """Where the code that runs here is: its task, after those around it."""
         attempt = current_task.get()
         task: Task | None = attempt.task if isinstance(attempt, Attempt) else None
         names: list[str] = []
         while task is not None:
-            names.append(f"{task.node.name.rpartition(':')[2]}:{self.id_of(task.id)}")
+            names.append(f"{self.name_of(task.node.name)}:{self.id_of(task.id)}")
             task = task.caller if isinstance(task, Call) else None
-        return tuple(reversed(names))
+        return (*self._around, *reversed(names))
 
     def put(self, mode: str, data: Any) -> None:
         """Stream a part to those who want that mode; any thread may call it."""
         if mode in self.modes:
-            for stream, modes, _, namespace in self._listeners:
-                if mode in modes:
-                    stream.put(((*namespace, *self.namespace), mode, data))
+            for listener in self._listeners:
+                if mode in listener.modes:
+                    listener.stream.put((self.where[listener.depth :], mode, data))
+
+    def put_message(self, message: Any, about: dict[str, Any], *, is_piece: bool = False) -> None:
+        """Stream a message to those who haven't heard it yet; a piece of one in any case."""
+        for listener in self._listeners:
+            if "messages" in listener.modes and (is_piece or message.id not in listener.heard):
+                listener.stream.put((self.where[listener.depth :], "messages", (message, about)))
+        self.hear([message.id] if message.id else [])
+
+    def hear(self, messages: Collection[str]) -> None:
+        """Messages of these ids aren't new."""
+        for listener in self._listeners:
+            listener.heard.update(messages)
 
     def write(self, value: Any) -> None:
-        """Stream what a node writes; any thread may call it."""
+        """Stream what a node or task writes; any thread may call it.
+
+        Who hears of what code invokes is told of a task in that code, too.
+        """
         progress()
-        self.put("custom", value)
+        if "custom" not in self.modes:
+            return
+        place = self.place()[:-1] if current_session.get() is self else self.where
+        for listener in self._listeners:
+            if "custom" in listener.modes:
+                where = place if listener.subgraphs else self.where
+                listener.stream.put((where[listener.depth :], "custom", value))
 
     def put_start(self, task: str, step: int, **about: Any) -> None:
         """Stream that a task of the run begins, in `tasks` and `debug`.
@@ -156,6 +194,10 @@ class Session:
         self.put("tasks", payload)
         now = datetime.now(UTC).isoformat()
         self.put("debug", {"step": step, "timestamp": now, "type": kind, "payload": payload})
+
+
+def _is_wide(listener: Listener) -> bool:
+    return listener.subgraphs
 
 
 def merged(*configs: Config) -> dict[str, Any]:

@@ -59,12 +59,14 @@ class Invocable(ABC):
     def _begun(self, input: Any, session: Session) -> Run:  # noqa: A002
         outer = current_session.get()
         inherited = {} if outer is None else outer.config
-        session.config = merged(inherited, self.config, session.config)
+        own = (self.config, session.config)
+        has_callbacks = any(config.get("callbacks") is not None for config in own)
+        session.config = merged(inherited, *own)
         if outer is not None:
             session.begin_in(outer)
         token = current_session.set(session)
         try:
-            with _models_heard(session):
+            with _models_heard(session, has_callbacks=has_callbacks):
                 return self.begin(input, session)
         finally:
             current_session.reset(token)
@@ -279,13 +281,14 @@ class Invocable(ABC):
             await asyncio.gather(*calls, return_exceptions=True)
 
 
-def _models_heard(session: Session) -> AbstractContextManager[None]:
-    """Hear what LangChain's models say in the run that begins, if anybody wants that."""
-    if not (Run.watchers or "messages" in session.modes) or _CHAT_MODELS not in sys.modules:
+def _models_heard(session: Session, *, has_callbacks: bool) -> AbstractContextManager[None]:
+    """Have LangChain's models call back who wants to hear them in the run that begins."""
+    is_wanted = bool(Run.watchers) or "messages" in session.modes
+    if not (is_wanted or has_callbacks) or _CHAT_MODELS not in sys.modules:
         return nullcontext()
     from nbflow.writing import chat_models  # noqa: PLC0415 - imports LangChain, as somebody has
 
-    return chat_models.heard()
+    return chat_models.heard(session.config if has_callbacks else None, is_wanted=is_wanted)
 
 
 _CHAT_MODELS = "langchain_core.language_models.chat_models"

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from nbflow.core.context import current_task
+from nbflow.core.policies import Policy
 from nbflow.core.run import Run
 from nbflow.core.states import State
 from nbflow.core.task import Call, Task
@@ -81,6 +82,7 @@ def input_update(graph: CompiledStateGraph, input: Any) -> Outcome:  # noqa: A00
 UNNAMED = "LangGraph"
 """What `name` is of a graph that was given none: LangGraph's word for it, which no view shows."""
 
+_NO_POLICY = Policy()
 _START_SPEC: Any = SimpleNamespace(name=START, error_handler=None)
 
 
@@ -230,6 +232,8 @@ class Traffic:
     # Calls
 
     def _start(self, moving: Moving, node: Node, function: Callable[[], Any] | None = None) -> None:
+        if moving.refusal is not None:  # it won't be called, however often that is tried
+            node = replace(node, policy=_NO_POLICY)
         context = None
         if self._caller is not None:  # the session around it isn't its own
             context = self._scheduler.context.copy()
@@ -241,7 +245,7 @@ class Traffic:
             then=partial(self._ended, moving),
             context=context,
         )
-        call.handled = moving.spec.error_handler is not None or self._caller is not None
+        call.handled = moving.may_be_handled or self._caller is not None
         if self._caller is not None and not call.state.is_final:
             self._calls.add(call)
 
@@ -267,21 +271,22 @@ class Traffic:
         self._left = self._left or self._scheduler.is_over
         error = call.error
         if error is None:
-            if self._tells and moving.spec is not _START_SPEC:
-                self._reports.done(moving, call)
             if moving.outcome.for_parent:
                 self._leave(moving.outcome.for_parent)
-            elif not self._left:
-                self._go_on_from(moving)
-        elif moving.spec.error_handler is not None and isinstance(error, Exception):
+            else:
+                if self._tells and moving.spec is not _START_SPEC:
+                    self._reports.done(moving, call)
+                if not self._left:
+                    self._go_on_from(moving)
+        elif moving.may_be_handled and isinstance(error, Exception):
+            self._reports.failed(moving, call)
             self._handle(moving, error)
-        else:
+        elif call.state is State.FAILED:
             if moving.spec is not _START_SPEC:
                 self._reports.failed(moving, call)
-            if call.state is State.FAILED:
-                self._fail(error)
+            self._fail(error)
         self._tokens.drop(moving.place)
-        if self._tells:
+        if self._tells and not self._failures:
             try:
                 self._reports.ended(moving, self._tokens)
             except Exception as error:  # noqa: BLE001 - a reducer's
@@ -310,6 +315,7 @@ class Traffic:
             known=None,
             refusal=None,
         )
+        self._session.told[node.name] = again.told_as
         self._begin(again)
         self._start(again, node)
 

@@ -186,12 +186,13 @@ class _Invocation:
                 self._slot.keep(call.result)
             cached = {} if self._known is None else {"__metadata__": {"cached": True}}
             session.put("updates", {call.node.name: value, **cached})
-            session.put("values", value)
         elif call.state is State.FAILED:
             session.error = call.error
         if self._known is None and call.state in (State.DONE, State.FAILED):
             result = {"__end__": value} if call.state is State.DONE else {}
             session.put_end(call.id, 0, name=call.node.name, error=call.error, result=result)
+        if call.state is State.DONE:
+            session.put("values", value)
 
 
 def _with_others(error: BaseException | None, run: Run) -> BaseException | None:

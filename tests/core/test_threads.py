@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from queue import SimpleQueue
 
 import pytest
 
+from nbflow.core import threads
 from nbflow.core.threads import Inbox, call_in_thread, iterate_in_thread
 
 
@@ -28,6 +30,39 @@ async def test_calls_nested_in_calls_do_not_starve():
         return depth if depth == 0 else asyncio.run(call_in_thread(nested, depth - 1)) + 1
 
     assert await call_in_thread(nested, 40) == 40
+
+
+def test_a_call_never_waits_for_the_end_of_another(monkeypatch):
+    asks, has_taken, goes_on = threading.Semaphore(0), threading.Event(), threading.Event()
+
+    class Slow(SimpleQueue):
+        """A thread that has taken a call from it does nothing before it `goes_on`."""
+
+        def get(self, **how):
+            asks.release()
+            call = super().get(**how)
+            has_taken.set()
+            goes_on.wait(10)
+            return call
+
+    monkeypatch.setattr(threads, "SimpleQueue", Slow)
+    others = threading.active_count()
+    pool = threads.ThreadPool()
+    goes_on.set()
+    pool.submit(lambda: None)
+    assert asks.acquire(timeout=10)
+    assert asks.acquire(timeout=10)  # it has made that call and is idle now
+    while threading.active_count() > others + 1:  # who adds threads has nothing to do any more
+        pass
+    has_taken.clear()
+    goes_on.clear()
+    never, called = threading.Event(), threading.Event()
+    pool.submit(never.wait)
+    assert has_taken.wait(10)
+    pool.submit(called.set)
+    goes_on.set()
+    assert called.wait(10)
+    never.set()
 
 
 async def test_elements_come_one_by_one_while_the_thread_goes_on():

@@ -7,8 +7,12 @@ import importlib
 from typing import Any, TypedDict
 
 import pytest
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.output_parsers import StrOutputParser
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.runnables import RunnableConfig
 
 from nbflow.core.run import Run
 from nbflow.graph import START, MessagesState, StateGraph
@@ -114,7 +118,8 @@ def test_a_model_that_nobody_is_to_hear_of_is_not_heard():
     assert list(graph.stream({"said": ""}, stream_mode="messages")) == []
 
 
-def test_a_model_is_called_as_it_is_written_if_nobody_wants_its_pieces():
+@pytest.mark.parametrize("config", [None, {"callbacks": [BaseCallbackHandler()]}])
+def test_a_model_is_called_as_it_is_written_if_nobody_wants_its_pieces(config):
     calls = []
 
     class Counted(GenericFakeChatModel):
@@ -127,7 +132,7 @@ def test_a_model_is_called_as_it_is_written_if_nobody_wants_its_pieces():
 
     graph = StateGraph(State).add_node(node).add_edge(START, "node").compile()
 
-    assert graph.invoke({"said": ""}) == {"said": "all at once"}
+    assert graph.invoke({"said": ""}, config) == {"said": "all at once"}
     assert calls == []
 
 
@@ -148,3 +153,90 @@ def events_of(run: Run, kind: str) -> list[Any]:
         return [event async for event in run.events() if event.kind == kind]
 
     return asyncio.run(collect())
+
+
+def chained(state):
+    chain = ChatPromptTemplate.from_template("{said}") | model() | StrOutputParser()
+    return {"said": chain.invoke(state)}
+
+
+def tagged(state):
+    return {"said": model().with_config(tags=["its own"]).invoke("Say something.").content}
+
+
+def handing_on(state, config: RunnableConfig):
+    return {"said": model().invoke("Say something.", config).content}
+
+
+class Counting(BaseCallbackHandler):
+    """Counts the models that are called."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_chat_model_start(self, *args: Any, **how: Any) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize("node", [chained, tagged, handing_on])
+def test_tags_and_callbacks_of_the_config_are_those_of_langgraph(node):
+    counted = []
+
+    def program(graph, _func):
+        callback = Counting()
+        builder = graph.StateGraph(State).add_node("says", node)
+        compiled = builder.add_edge(graph.START, "says").compile()
+        config = {"callbacks": [callback], "tags": ["all"]}
+        parts = list(compiled.stream({"said": ""}, config, stream_mode="messages"))
+        compiled.invoke({"said": ""}, config)
+        counted.append(callback.count)
+        return parts
+
+    ours, theirs = both(program)
+
+    assert ours == theirs
+    assert len(ours) == 5
+    assert counted == [2, 2]
+
+
+def test_callbacks_are_called_back_once_from_what_a_node_invokes():
+    callback = Counting()
+    inner = StateGraph(State).add_node("says", asks).add_edge(START, "says").compile()
+    outer = StateGraph(State).add_node("outer", inner.invoke).add_edge(START, "outer").compile()
+
+    parts = list(outer.stream({"said": ""}, {"callbacks": [callback]}, stream_mode="messages"))
+
+    assert callback.count == 1
+    assert parts == []
+
+
+@pytest.mark.parametrize("subgraphs", [True, False])
+def test_an_answer_of_a_graph_that_is_a_node_is_streamed_as_by_langgraph(subgraphs):
+    def says(state):
+        return {"messages": model().invoke(state["messages"])}
+
+    def program(graph, _func):
+        builder = graph.StateGraph(graph.MessagesState).add_node(says)
+        inner = builder.add_edge(graph.START, "says").compile()
+        builder = graph.StateGraph(graph.MessagesState).add_node("outer", inner)
+        outer = builder.add_edge(graph.START, "outer").compile()
+        how = {"stream_mode": "messages", "subgraphs": subgraphs}
+        parts = outer.stream({"messages": "hi"}, **how)
+        return [part[1] if subgraphs else part for part in parts]
+
+    ours, theirs = both(program)
+
+    assert ours == theirs
+    assert len(ours) == (5 if subgraphs else 1)
+
+
+def test_in_an_error_handler_a_model_is_heard_under_the_name_that_streams_tell():
+    def fails(state):
+        raise LookupError
+
+    builder = StateGraph(State).add_node("says", fails, error_handler=asks)
+    graph = builder.add_edge(START, "says").compile()
+
+    about = [about for _, about in graph.stream({"said": ""}, stream_mode="messages")]
+
+    assert {one["langgraph_node"] for one in about} == {"__error_handler__says"}

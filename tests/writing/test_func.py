@@ -491,6 +491,32 @@ async def test_a_run_whose_task_failed_when_it_was_called_again_says_so():
         await flow.start(1)
 
 
+async def test_what_a_cancelled_task_calls_is_cancelled_though_nobody_hears_of_it_any_more():
+    began, goes_on, has_called = (threading.Event() for _ in range(3))
+    calls = []
+
+    @task
+    def lasts():
+        began.set()
+        goes_on.wait(10)
+        calls.append(double(1))
+        has_called.set()
+
+    @entrypoint()
+    def flow(_):
+        return lasts().result()
+
+    run = flow.start(1)
+    await asyncio.to_thread(began.wait, 10)
+    run.cancel()
+    goes_on.set()
+    has_called.wait(10)  # the loop that would hear of the call stands still
+
+    assert calls[0].cancelled()
+    with suppress(RunCancelled):
+        await run
+
+
 # What is drawn
 
 

@@ -510,6 +510,36 @@ def test_after_an_error_handler_only_its_commands_lead_on(goto):
     assert ours == theirs
 
 
+def endless(api, **how):
+    builder = api.StateGraph(State).add_node("a", says("a"), **how)
+    builder.add_conditional_edges("a", lambda state: "a", ["a", api.END])
+    return builder.add_edge(api.START, "a").compile()
+
+
+def contradicting(api, **how):
+    builder = api.StateGraph(Plain).add_node("a", lambda state: {"x": 1})
+    builder.add_node("b", lambda state: {"x": 2}).add_node("c", says("c"), **how)
+    builder.add_edge(api.START, "a").add_edge(api.START, "b")
+    return builder.add_edge(["a", "b"], "c").compile()
+
+
+@pytest.mark.parametrize("graph", [endless, contradicting])
+def test_what_isnt_the_nodes_own_failure_is_neither_handled_nor_tried_again(graph):
+    handled = []
+
+    def handler(state):
+        handled.append(state)
+
+    def build(api: Any) -> Any:
+        patient = api.RetryPolicy(initial_interval=600.0, retry_on=Exception)
+        return graph(api, error_handler=handler, retry_policy=patient)
+
+    ours, theirs = both(build, {"seen": []}, {"recursion_limit": 3})
+
+    assert ours == theirs
+    assert handled == []
+
+
 def extended(old, new):
     old.extend(new)
     return old
