@@ -44,8 +44,8 @@ class Limit(Generic[T]):
         self._free += 1
 
     def next(self) -> T | None:
-        """Whoever is first in line and may try now; None if nobody is."""
-        return self._line.popleft() if self._line else None
+        """Whoever is first in line and may try now; None if nobody is or may."""
+        return self._line.popleft() if self._line and self._free > 0 else None
 
 
 class TokenBucket:

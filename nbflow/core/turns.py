@@ -130,7 +130,7 @@ class Turns:
     def _let_others_try(self, unit: Unit) -> None:
         """Whoever waits for the room that a unit had, or could have had, may try."""
         for limit in unit.limits:
-            if not limit.is_full and (waiting := limit.next()) is not None:
+            if (waiting := limit.next()) is not None:
                 self._ready.append(waiting)
 
     def _has_token(self, task: Task) -> bool:

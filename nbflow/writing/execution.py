@@ -7,7 +7,7 @@ nothing of who runs next.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,12 +19,14 @@ from nbflow.writing.caching import Slot
 from nbflow.writing.reports import Moving, Reports
 from nbflow.writing.routes import END
 from nbflow.writing.session import Session
-from nbflow.writing.state import History, outcome_of
+from nbflow.writing.state import NO_OUTCOME, ROOT, History, outcome_of
 from nbflow.writing.types import Send
 
 if TYPE_CHECKING:
     from nbflow.writing.compiled import CompiledStateGraph
     from nbflow.writing.spec import Branch
+
+_NOTHING: Mapping[str, Any] = {}
 
 RunSubgraph: TypeAlias = Callable[[Moving, Any], Awaitable[Any]]
 """Runs the graph that a node is, with what it sees of the state."""
@@ -91,7 +93,8 @@ class Executor:
             returned = moving.known[0]
         else:
             try:
-                returned = callee.function(state, **self._given(moving))
+                given = self._given(moving) if callee.asks or moving.is_handler else _NOTHING
+                returned = callee.function(state, **given)
             except (ParentCommand, asyncio.CancelledError) as raised:
                 returned = _answer_to(moving, raised)
         self._take(moving, returned)
@@ -109,7 +112,8 @@ class Executor:
                 if callee is None:
                     returned = await self._run_subgraph(moving, state)
                 else:
-                    returned = await callee.call(state, self._given(moving))
+                    given = self._given(moving) if callee.asks or moving.is_handler else _NOTHING
+                    returned = await callee.call(state, given)
             except (ParentCommand, asyncio.CancelledError) as raised:
                 returned = _answer_to(moving, raised)
         self._take(moving, returned)
@@ -120,8 +124,7 @@ class Executor:
     def _given(self, moving: Moving) -> dict[str, Any]:
         """What a node is given by name."""
         callee = moving.spec.callee
-        if callee is None or not (callee.asks or moving.is_handler):
-            return {}
+        assert callee is not None
         given = callee.given(self._session)
         if "config" in given:
             about = {**given["config"]["metadata"], **moving.spec.metadata}
@@ -160,9 +163,14 @@ class Executor:
         """Read what a node has returned."""
         if moving.slot is not None and moving.known is None:
             moving.slot.keep(returned)
-        moving.outcome = outcome_of(moving.visit.node, returned, self._graph.state.types)
-        moving.visit.update = moving.outcome.update
-        moving.visit.after = None
+        visit, schema = moving.visit, self._graph.state
+        visit.after = None
+        if type(returned) is dict and ROOT not in schema.types:  # nearly always
+            visit.update = [(key, returned[key]) for key in returned if key in schema.types]
+            moving.outcome = NO_OUTCOME
+            return
+        moving.outcome = outcome_of(visit.node, returned, schema.types)
+        visit.update = moving.outcome.update
         for goto in moving.outcome.gotos:
             self._check_target(moving, goto)
 

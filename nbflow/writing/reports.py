@@ -16,14 +16,12 @@ from nbflow.core.task import Call
 from nbflow.writing.caching import Slot
 from nbflow.writing.messages import MessageChunk, is_message
 from nbflow.writing.session import Session
-from nbflow.writing.state import ROOT, History, Outcome, Visit
+from nbflow.writing.state import NO_OUTCOME, ROOT, History, Outcome, Visit
 from nbflow.writing.tokens import Place, Tokens
 
 if TYPE_CHECKING:
     from nbflow.writing.compiled import CompiledStateGraph
     from nbflow.writing.spec import Spec
-
-_NO_OUTCOME = Outcome([], ())
 
 
 @dataclass(slots=True)
@@ -40,7 +38,7 @@ class Moving:
     """What it is to handle."""
     is_handler: bool = False
     """Whether it runs in the place of a node that has failed."""
-    outcome: Outcome = _NO_OUTCOME
+    outcome: Outcome = NO_OUTCOME
     slot: Slot | None = None
     """Where a cache keeps what it returns."""
     known: tuple[Any] | None = None
@@ -123,7 +121,7 @@ class Reports:
 
     def done(self, moving: Moving, call: Call) -> None:
         """A node has returned."""
-        update = moving.outcome.update
+        update = moving.visit.update
         if self._tells_updates:
             part = {moving.told_as: _written(update, self._graph.state.types, self._session.keys)}
             if moving.known is not None:
@@ -150,7 +148,7 @@ class Reports:
 
     def _tell_messages(self, moving: Moving, call: Call) -> None:
         """Stream the messages that a node has written into the state, each once."""
-        written = _listed(value for _, value in moving.outcome.update)
+        written = _listed(value for _, value in moving.visit.update)
         messages = [message for message in written if is_message(message)]
         about = self._metadata(moving, call) if messages else {}
         for message in messages:

@@ -156,6 +156,9 @@ class Outcome(NamedTuple):
     """Commands for the graph around this one."""
 
 
+NO_OUTCOME = Outcome([], ())
+
+
 def outcome_of(node: str, returned: Any, types: Mapping[str, Any]) -> Outcome:
     """Read what a node has returned.
 
@@ -171,8 +174,6 @@ def outcome_of(node: str, returned: Any, types: Mapping[str, Any]) -> Outcome:
         >>> outcome_of("joke", {"joke": "ha", "other": 1}, {"joke": str}).update
         [('joke', 'ha')]
     """
-    if type(returned) is dict and ROOT not in types:  # nearly always
-        return Outcome([(key, returned[key]) for key in returned if key in types], ())
     if isinstance(returned, Command):
         returned = [returned]
     if isinstance(returned, list | tuple) and any(isinstance(r, Command) for r in returned):

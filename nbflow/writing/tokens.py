@@ -31,7 +31,7 @@ class Tokens:
         """The visits that have led to a place where nothing runs yet."""
         self._partly: dict[Place, dict[str, Visit]] = {}
         """The visits that have come to an edge of several starts, by its number and the round."""
-        self._live: defaultdict[Place, int] = defaultdict(int)
+        self.live: defaultdict[Place, int] = defaultdict(int)
         """How many visits go on, or wait to."""
         self._live_nodes = 0
         """The nodes of these places, as a set."""
@@ -42,23 +42,20 @@ class Tokens:
         self.fresh: list[Place] = []
         """Who waits, and may not have to."""
 
-    def __bool__(self) -> bool:
-        return bool(self._live)
-
     def add(self, place: Place) -> None:
         """Somebody goes on at a place."""
-        self._live[place] += 1
-        if self._live[place] == 1:
+        self.live[place] += 1
+        if self.live[place] == 1:
             node = place[0]
             self._rounds[node] += 1
             self._live_nodes |= 1 << node
 
     def drop(self, place: Place) -> None:
         """Somebody doesn't go on there any more."""
-        self._live[place] -= 1
-        if self._live[place]:
+        self.live[place] -= 1
+        if self.live[place]:
             return
-        del self._live[place]
+        del self.live[place]
         node = place[0]
         self._rounds[node] -= 1
         if not self._rounds[node]:
@@ -116,7 +113,7 @@ class Tokens:
         inside = 0 if loop is None else self._routes.members[loop]
         if outside := others & ~inside:
             return outside.bit_length() - 1
-        return next((n for n, other in self._live if others >> n & 1 and other <= round_), None)
+        return next((n for n, other in self.live if others >> n & 1 and other <= round_), None)
 
     def forget_waiting(self) -> None:
         """Nobody who waits is to go on."""

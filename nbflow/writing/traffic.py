@@ -190,18 +190,19 @@ class Traffic:
         if self._tokens.fresh:
             for place, visits in self._tokens.ready():
                 self._visit(place, visits)
-        if not self._tokens and not self._is_over:
+        if not self._tokens.live and not self._is_over:
             self._end()
 
     def _visit(self, place: Place, sources: list[Visit]) -> None:
         target, _ = place
         name = self._routes.names[target]
-        step = 1 + (sources[0].step if len(sources) == 1 else max(v.step for v in sources))
+        only = sources[0] if len(sources) == 1 else None
+        step = 1 + (max(v.step for v in sources) if only is None else only.step)
         refusal = None
         try:
             if step >= self._limit:
                 self._check_step(name, step)
-            before = self._history.merged(sources)
+            before = (only and only.after) or self._history.merged(sources)
         except Exception as error:  # noqa: BLE001 - a reducer's, or the updates contradict
             before, refusal = self._history.first.before, error
         visit = self._history.visit(name, step, (0, target), before)
@@ -245,9 +246,12 @@ class Traffic:
             then=partial(self._ended, moving),
             context=context,
         )
-        call.handled = moving.may_be_handled or self._caller is not None
-        if self._caller is not None and not call.state.is_final:
-            self._calls.add(call)
+        if moving.spec.error_handler is not None:
+            call.handled = moving.may_be_handled
+        if self._caller is not None:
+            call.handled = True
+            if not call.state.is_final:
+                self._calls.add(call)
 
     async def _run_subgraph(self, moving: Moving, state: Any) -> Any:
         inner: CompiledStateGraph = moving.spec.action
