@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from nbflow.core.attempt import GRACE_SECONDS
 from nbflow.core.context import current_task
 from nbflow.core.threads import start_in_thread
+from nbflow.core.values import begin_in_own_code
 from nbflow.errors import NbflowError
 from nbflow.interrupts import interruptible
 
@@ -54,6 +55,9 @@ def run(coroutine: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         if not interrupts:
             raise
+    except Exception as error:
+        begin_in_own_code(error)
+        raise
     finally:
         coroutine.close()
     if interrupts:  # also if the end was quicker than the cancel

@@ -9,10 +9,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
+from pathlib import Path
 
 import pytest
 
-from nbflow import Flow, blocking
+from nbflow import Flow, RunError, blocking
+from nbflow.graph import START, StateGraph
 
 NESTED = """
 import asyncio
@@ -204,3 +207,33 @@ def test_an_interrupt_that_comes_with_the_end_is_not_lost():
     attempt(lambda: blocking.run(ends()))
     """
     assert said_by(code) == ["KeyboardInterrupt"]
+
+
+def files_of(error):
+    """The files that an exception's traceback shows, each once for code that follows itself."""
+    names = [Path(frame.filename).name for frame in traceback.extract_tb(error.__traceback__)]
+    return [name for name, before in zip(names, ["", *names], strict=False) if name != before]
+
+
+@pytest.mark.parametrize("is_sync", [True, False])
+def test_a_traceback_leads_from_the_callers_code_through_one_door_to_the_branchs(is_sync):
+    def fails(state):
+        raise ValueError("mine")
+
+    async def afails(state):
+        raise ValueError("mine")
+
+    graph = StateGraph(dict).add_node("node", fails if is_sync else afails)
+    compiled = graph.add_edge(START, "node").compile()
+    with pytest.raises(ValueError, match="mine") as raised:
+        compiled.invoke({"x": 1})
+    assert files_of(raised.value) == ["test_blocking.py", "streams.py", "test_blocking.py"]
+
+
+def test_an_error_that_says_what_is_wrong_shows_no_more_of_this_library_than_where():
+    def fails():
+        raise ValueError("mine")
+
+    with pytest.raises(RunError) as raised:
+        Flow(fails).run()
+    assert files_of(raised.value) == ["test_blocking.py", "flow.py", "run.py"]

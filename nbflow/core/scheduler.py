@@ -38,7 +38,7 @@ from nbflow.core.task import Call, Group, Task, Unit
 from nbflow.core.threads import call_in_thread
 from nbflow.core.topology import Mode, Topology
 from nbflow.core.turns import Turns
-from nbflow.core.values import error_data, text_of
+from nbflow.core.values import begin_in_own_code, error_data, text_of
 from nbflow.errors import NodeCancelledError
 
 Describe = Callable[[Any], Mapping[str, Any]]
@@ -249,6 +249,7 @@ class Scheduler:
             self.settle(task, State.CANCELLED)
             self.cancel()
         else:
+            begin_in_own_code(error)
             self.settle(task, State.FAILED, error=error)
 
     def _is_to_stop(self, call: Call) -> bool:

@@ -9,6 +9,8 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
+from nbflow.errors import NbflowError
+
 _CORE = f"{Path(__file__).parent}{os.sep}"
 _CALLERS = (f"{Path(__file__).parents[1]}{os.sep}", f"{Path(asyncio.__file__).parent}{os.sep}")
 """Whose code stands between the engine and a branch's own; in C it isn't seen."""
@@ -29,6 +31,22 @@ def text_of(value: Any) -> str:
         return repr(value)
     except Exception as error:  # noqa: BLE001 - any object may be shown, also a broken one
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+
+
+def begin_in_own_code(error: BaseException) -> None:
+    """Take from an exception's traceback what stands before the code of whoever called or wrote it.
+
+    The frames of this library and of asyncio, which are many and say nothing to them, are left out
+    as far as the first of another file. If there is none, all stay, for the mistake may be here;
+    but of an `NbflowError`, which says what is wrong, only the last.
+    """
+    own, last = error.__traceback__, None
+    while own is not None and own.tb_frame.f_code.co_filename.startswith(_CALLERS):
+        own, last = own.tb_next, own
+    if own is None and isinstance(error, NbflowError):
+        own = last
+    if own is not None:
+        error.__traceback__ = own
 
 
 def error_data(error: BaseException) -> dict[str, str]:

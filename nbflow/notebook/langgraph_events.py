@@ -5,7 +5,7 @@ Knows the parts of LangGraph's modes `tasks`, `messages` and `custom`; imports n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from nbflow.core.topology import Node
 from nbflow.core.values import text_of
 from nbflow.notebook.followed import FollowedRun, elsewhere
 from nbflow.writing.execution import Update
-from nbflow.writing.messages import is_message
+from nbflow.writing.messages import content_of, is_message
 
 Part: TypeAlias = tuple[tuple[str, ...], str, Any]
 """In which graph, as its path; in which mode; and what."""
@@ -212,7 +212,7 @@ class Listener:
         call = self._calls.get(id_)
         if call is None or not str(getattr(message, "type", "")).lower().startswith("ai"):
             return
-        if text := _content_of(message):
+        if text := content_of(message):
             self._run.said(call, Kind.CHUNK, text=text)
         usage = getattr(message, "usage_metadata", None)
         if usage:
@@ -242,24 +242,9 @@ def _result_of(written: Any) -> Any:
 def _shown(result: Any) -> Any:
     """The same for people: of messages their text."""
     if is_message(result):
-        return _content_of(result)
+        return content_of(result)
     if isinstance(result, list) and result and all(map(is_message, result)):
-        return "\n".join(map(_content_of, result))
+        return "\n".join(map(content_of, result))
     if isinstance(result, Mapping):
-        return Update({str(key): _shown(value) for key, value in result.items()})
+        return Update({str(key): value for key, value in result.items()})
     return result
-
-
-def _content_of(message: Any) -> str:
-    content = getattr(message, "content", "")
-    if isinstance(content, str):
-        return content
-    return "".join(_texts(content))
-
-
-def _texts(blocks: Iterable[Any]) -> Iterable[str]:
-    for block in blocks:
-        if isinstance(block, str):
-            yield block
-        elif isinstance(block, Mapping) and isinstance(block.get("text"), str):
-            yield block["text"]

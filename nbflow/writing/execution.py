@@ -16,6 +16,7 @@ from nbflow.core.topology import Mode
 from nbflow.core.values import text_of
 from nbflow.errors import InvalidUpdateError, NodeCancelledError, NodeError, ParentCommand, nearest
 from nbflow.writing.caching import Slot
+from nbflow.writing.messages import content_of, is_message
 from nbflow.writing.reports import Moving, Reports
 from nbflow.writing.routes import END
 from nbflow.writing.session import Session
@@ -36,15 +37,35 @@ class Update(dict[str, Any]):
     """What a node returned, as the views and handles show it.
 
     Example:
-        >>> print(Update(joke="Ha."), Update(a=1, b="two"), sep=" | ")
+        >>> print(Update(joke="Ha."), Update(a=1, b="two"), Update(jokes=["Ha.", "Ho."]), sep=" | ")
         Ha. | a: 1
-        b: two
+        b: two | Ha.
+        <BLANKLINE>
+        Ho.
     """
 
     def __repr__(self) -> str:
-        if len(self) == 1 and isinstance(only := next(iter(self.values())), str):
-            return only
-        return "\n".join([f"{key}: {text_of(value)}" for key, value in self.items()])
+        lines = []
+        for key, value in self.items():
+            said = _said(value)
+            if said is not None and len(self) == 1:
+                return said
+            lines.append(f"{key}: {text_of(value) if said is None else said}")
+        return "\n".join(lines)
+
+
+def _said(value: Any) -> str | None:
+    """What texts and messages say, alone or in a list; None if it is anything else."""
+    if isinstance(value, str):
+        return value
+    several = value if isinstance(value, list) else [value]
+    if not several or not _speaks(several[0]) or not all(map(_speaks, several)):
+        return None
+    return "\n\n".join([one if isinstance(one, str) else content_of(one) for one in several])
+
+
+def _speaks(value: Any) -> bool:
+    return isinstance(value, str) or is_message(value)
 
 
 class Executor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypedDict
@@ -96,6 +96,22 @@ def message_of(value: Any) -> Any:
 def is_message(value: Any) -> bool:
     """Whether it is a message, of this library or of another."""
     return hasattr(value, "content") and hasattr(value, "type") and hasattr(value, "id")
+
+
+def content_of(message: Any) -> str:
+    """What a message says, without what isn't text."""
+    content = getattr(message, "content", "")
+    if isinstance(content, str):
+        return content
+    return "".join(_texts(content))
+
+
+def _texts(blocks: Iterable[Any]) -> Iterable[str]:
+    for block in blocks:
+        if isinstance(block, str):
+            yield block
+        elif isinstance(block, Mapping) and isinstance(block.get("text"), str):
+            yield block["text"]
 
 
 def add_messages(left: Any = None, right: Any = None, *, format: str | None = None) -> Any:  # noqa: A002 - LangGraph's word

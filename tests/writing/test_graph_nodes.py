@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import nbflow
 import nbflow.types
 from nbflow.config import get_config, get_stream_writer
 from nbflow.errors import (
@@ -15,6 +16,7 @@ from nbflow.errors import (
     InvalidUpdateError,
 )
 from nbflow.graph import START, StateGraph
+from nbflow.graph.message import Message
 from nbflow.runtime import Runtime, get_runtime
 from nbflow.types import Overwrite, RetryPolicy, StreamWriter
 from tests.writing.graphs import Plain, State, says
@@ -221,3 +223,20 @@ def test_a_command_that_a_function_finds_elsewhere_may_lead_anywhere():
 
     builder = StateGraph(Plain).add_node("a", first).add_node("b", lambda state: {"y": 2})
     assert builder.add_edge(START, "a").compile().invoke({"x": 1}) == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize(
+    ("returned", "shown"),
+    [
+        ({"x": "Ha."}, "Ha."),
+        ({"x": ["Ha.", "Ho."]}, "Ha.\n\nHo."),
+        ({"x": [Message("Ha.", "ai"), "Ho."]}, "Ha.\n\nHo."),
+        ({"x": Message([{"type": "text", "text": "Ha."}], "ai")}, "Ha."),
+        ({"x": "Ha.", "y": [1, "two"]}, "x: Ha.\ny: [1, 'two']"),
+        ({"x": []}, "x: []"),
+    ],
+)
+def test_what_a_node_says_is_shown_as_a_person_reads_it(returned, shown):
+    graph = StateGraph(Plain).add_node("node", lambda state: returned).add_edge(START, "node")
+    graph.compile().invoke({"x": 0})
+    assert nbflow.last_run().record.tasks["node"].text == shown
