@@ -259,7 +259,7 @@ class Request:
             name=self.kind.name,
             input=(self._args, dict(self._kwargs)),
             triggers=("__pregel_push",),
-            **metadata_of(session),
+            **session.told_of_config(),
         )
 
     def _tell_end(self, session: Session, call: Call) -> None:
@@ -354,11 +354,3 @@ def _replaced(one: Any) -> Any:
     if kind is dict:
         return {k: v.result() if type(v) in FUTURES else v for k, v in one.items()}
     return one
-
-
-def metadata_of(session: Session) -> dict[str, Any]:
-    """What a `tasks` stream tells of the config."""
-    told = dict(session.config.get("metadata") or {})
-    if tags := session.config.get("tags"):
-        told["tags"] = list(tags)
-    return {"metadata": told} if told else {}

@@ -190,6 +190,13 @@ class Session:
         if not self.modes.isdisjoint(_TASKS):
             self._put_task("task_result", step, {"id": self.id_of(task), **about, "interrupts": []})
 
+    def told_of_config(self) -> dict[str, Any]:
+        """What is told of the config where a task begins: its metadata and tags, if it has any."""
+        told = dict(self.config.get("metadata") or {})
+        if tags := self.config.get("tags"):
+            told["tags"] = list(tags)
+        return {"metadata": told} if told else {}
+
     def _put_task(self, kind: str, step: int, payload: dict[str, Any]) -> None:
         self.put("tasks", payload)
         now = datetime.now(UTC).isoformat()

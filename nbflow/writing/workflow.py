@@ -22,7 +22,6 @@ from nbflow.errors import EmptyInputError
 from nbflow.writing.caching import Cache, InMemoryCache, Slot, current_cache, namespace_of
 from nbflow.writing.calling import Callee
 from nbflow.writing.desk import Desk
-from nbflow.writing.request import metadata_of
 from nbflow.writing.session import Config, Session
 from nbflow.writing.streams import Invocable
 from nbflow.writing.taskfunction import name_of
@@ -163,7 +162,7 @@ class _Invocation:
         callee: Callee,
     ) -> None:
         """Begin."""
-        about = metadata_of(self._session)
+        about = self._session.told_of_config()
         self._session.put_start(
             node.name, 0, name=node.name, input=input, triggers=("__start__",), **about
         )
