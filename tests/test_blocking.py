@@ -215,8 +215,11 @@ def files_of(error):
     return [name for name, before in zip(names, ["", *names], strict=False) if name != before]
 
 
+@pytest.mark.parametrize("is_nested", [False, True])
 @pytest.mark.parametrize("is_sync", [True, False])
-def test_a_traceback_leads_from_the_callers_code_through_one_door_to_the_branchs(is_sync):
+def test_a_traceback_leads_from_the_callers_code_through_one_door_to_the_branchs(
+    is_sync, is_nested
+):
     def fails(state):
         raise ValueError("mine")
 
@@ -225,9 +228,17 @@ def test_a_traceback_leads_from_the_callers_code_through_one_door_to_the_branchs
 
     graph = StateGraph(dict).add_node("node", fails if is_sync else afails)
     compiled = graph.add_edge(START, "node").compile()
-    with pytest.raises(ValueError, match="mine") as raised:
-        compiled.invoke({"x": 1})
-    assert files_of(raised.value) == ["test_blocking.py", "streams.py", "test_blocking.py"]
+
+    def caught():
+        with pytest.raises(ValueError, match="mine") as raised:
+            compiled.invoke({"x": 1})
+        return raised.value
+
+    async def caught_on_a_loop():
+        return caught()
+
+    error = asyncio.run(caught_on_a_loop()) if is_nested else caught()
+    assert files_of(error) == ["test_blocking.py", "streams.py", "test_blocking.py"]
 
 
 def test_an_error_that_says_what_is_wrong_shows_no_more_of_this_library_than_where():

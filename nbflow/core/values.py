@@ -14,6 +14,8 @@ from nbflow.errors import NbflowError
 _CORE = f"{Path(__file__).parent}{os.sep}"
 _CALLERS = (f"{Path(__file__).parents[1]}{os.sep}", f"{Path(asyncio.__file__).parent}{os.sep}")
 """Whose code stands between the engine and a branch's own; in C it isn't seen."""
+_NESTED = f"{os.sep}nest_asyncio2.py"
+"""What stands there too where a loop runs in a loop; nobody imports it before that."""
 
 
 def text_of(value: Any) -> str:
@@ -41,12 +43,16 @@ def begin_in_own_code(error: BaseException) -> None:
     but of an `NbflowError`, which says what is wrong, only the last.
     """
     own, last = error.__traceback__, None
-    while own is not None and own.tb_frame.f_code.co_filename.startswith(_CALLERS):
+    while own is not None and _is_between(own.tb_frame.f_code.co_filename):
         own, last = own.tb_next, own
     if own is None and isinstance(error, NbflowError):
         own = last
     if own is not None:
         error.__traceback__ = own
+
+
+def _is_between(file: str) -> bool:
+    return file.startswith(_CALLERS) or file.endswith(_NESTED)
 
 
 def error_data(error: BaseException) -> dict[str, str]:
@@ -62,7 +68,7 @@ def _traceback_of(error: BaseException) -> str:
     try:
         lines = traceback.TracebackException.from_exception(error)
         stack = [frame for frame in lines.stack if not frame.filename.startswith(_CORE)]
-        own = list(dropwhile(lambda frame: frame.filename.startswith(_CALLERS), stack))
+        own = list(dropwhile(lambda frame: _is_between(frame.filename), stack))
         lines.stack = traceback.StackSummary.from_list(own or stack or list(lines.stack))
         return "".join(lines.format())
     except Exception:  # noqa: BLE001 - any exception may fail, also one with broken __notes__
