@@ -152,8 +152,11 @@ def test_every_flow_of_prompts_comes_back_as_it_was(flow):
         python = any("\r" in step.source for step in flow.steps)
         names = {name for step in flow.steps for name in (step.name, *step.inputs)}
         assert python
-        assert any(keyword.iskeyword(name) for name in names) or not all(
-            step.source.strip() for step in flow.steps
+        assert (
+            any(keyword.iskeyword(name) for name in names)
+            or not all(step.source.strip() for step in flow.steps)
+            # From Python 3.13 the text that a function begins with can't have half of a pair.
+            or any("\ud800" <= sign <= "\udfff" for step in flow.steps for sign in step.source)
         ), error
         return
     came = read(text).flow
