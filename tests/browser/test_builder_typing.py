@@ -10,9 +10,14 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from .page import NotebookPage
+from .servers import FrontEnd
 from .test_builder import SETUP, press, text_of
 
-pytestmark = pytest.mark.browser
+# In one front end: the other tests of boards and builders show that both do the same.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.parametrize("server", [FrontEnd.LAB], indirect=True),
+]
 
 BUSY = "import pathlib, time\nwhile not pathlib.Path('go-on').exists(): time.sleep(0.01)"
 FLOW = """\

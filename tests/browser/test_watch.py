@@ -6,8 +6,13 @@ import pytest
 from playwright.sync_api import expect
 
 from .page import NotebookPage
+from .servers import FrontEnd
 
-pytestmark = pytest.mark.browser
+# In one front end: the other tests of boards and builders show that both do the same.
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.parametrize("server", [FrontEnd.LAB], indirect=True),
+]
 
 SETUP = """\
 %load_ext nbflow
