@@ -16,7 +16,7 @@ from nbflow.core.topology import Node
 from nbflow.core.values import text_of
 from nbflow.notebook.followed import FollowedRun, elsewhere
 from nbflow.writing.execution import Update
-from nbflow.writing.messages import content_of, is_message
+from nbflow.writing.messages import content_of, said_by
 
 Part: TypeAlias = tuple[tuple[str, ...], str, Any]
 """In which graph, as its path; in which mode; and what."""
@@ -241,10 +241,7 @@ def _result_of(written: Any) -> Any:
 
 def _shown(result: Any) -> Any:
     """The same for people: of messages their text."""
-    if is_message(result):
-        return content_of(result)
-    if isinstance(result, list) and result and all(map(is_message, result)):
-        return "\n".join(map(content_of, result))
     if isinstance(result, Mapping):
         return Update({str(key): value for key, value in result.items()})
-    return result
+    said = said_by(result)
+    return result if said is None else said

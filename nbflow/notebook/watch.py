@@ -11,10 +11,9 @@ import asyncio
 import copy
 import re
 import shlex
-import sys
 import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from contextvars import Context, copy_context
 from types import TracebackType
 from typing import Any, Self
@@ -284,23 +283,14 @@ def _watched_invocable(of: Invocable) -> Invocable:
     begin = of.begin
 
     def begin_shown(*how: Any) -> Run:
-        with _models_heard():
-            run = begin(*how)
+        run = begin(*how)
         show_run(run)
         return run
 
     watched = copy.copy(of)
+    watched.is_watched = True
     vars(watched)["begin"] = begin_shown
     return watched
-
-
-def _models_heard() -> AbstractContextManager[None]:
-    """Hear what LangChain's models say in the run that begins, though nobody watches all runs."""
-    if "langchain_core.language_models.chat_models" not in sys.modules:
-        return nullcontext()
-    from nbflow.writing import chat_models  # noqa: PLC0415 - imports LangChain, as somebody has
-
-    return chat_models.heard()
 
 
 # The cell magic

@@ -18,8 +18,8 @@ from nbflow.writing import traffic
 from nbflow.writing.caching import InMemoryCache, Namespace, namespace_of
 from nbflow.writing.checks import successors_of
 from nbflow.writing.routes import Routes, declared_nodes
+from nbflow.writing.schema import ROOT, Schema
 from nbflow.writing.session import Session
-from nbflow.writing.state import ROOT, Schema
 from nbflow.writing.streams import Invocable
 
 if TYPE_CHECKING:

@@ -16,11 +16,13 @@ from nbflow.core.topology import Mode
 from nbflow.core.values import text_of
 from nbflow.errors import InvalidUpdateError, NodeCancelledError, NodeError, ParentCommand, nearest
 from nbflow.writing.caching import Slot
-from nbflow.writing.messages import content_of, is_message
+from nbflow.writing.messages import said_by
+from nbflow.writing.outcome import NO_OUTCOME, outcome_of
 from nbflow.writing.reports import Moving, Reports
 from nbflow.writing.routes import END
+from nbflow.writing.schema import ROOT
 from nbflow.writing.session import Session
-from nbflow.writing.state import NO_OUTCOME, ROOT, History, outcome_of
+from nbflow.writing.state import History
 from nbflow.writing.types import Send
 
 if TYPE_CHECKING:
@@ -47,25 +49,11 @@ class Update(dict[str, Any]):
     def __repr__(self) -> str:
         lines = []
         for key, value in self.items():
-            said = _said(value)
+            said = said_by(value)
             if said is not None and len(self) == 1:
                 return said
             lines.append(f"{key}: {text_of(value) if said is None else said}")
         return "\n".join(lines)
-
-
-def _said(value: Any) -> str | None:
-    """What texts and messages say, alone or in a list; None if it is anything else."""
-    if isinstance(value, str):
-        return value
-    several = value if isinstance(value, list) else [value]
-    if not several or not _speaks(several[0]) or not all(map(_speaks, several)):
-        return None
-    return "\n\n".join([one if isinstance(one, str) else content_of(one) for one in several])
-
-
-def _speaks(value: Any) -> bool:
-    return isinstance(value, str) or is_message(value)
 
 
 class Executor:

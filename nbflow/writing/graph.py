@@ -13,6 +13,7 @@ from nbflow.writing.calling import Callee
 from nbflow.writing.checks import check
 from nbflow.writing.compiled import CompiledStateGraph
 from nbflow.writing.routes import END, START
+from nbflow.writing.schema import Schema
 from nbflow.writing.spec import (
     Branch,
     Defaults,
@@ -24,7 +25,6 @@ from nbflow.writing.spec import (
     input_of,
     name_of,
 )
-from nbflow.writing.state import Schema
 from nbflow.writing.traffic import UNNAMED
 from nbflow.writing.types import CachePolicy, RetryPolicies, Seconds, TimeoutPolicy, policy_of
 

@@ -114,6 +114,25 @@ def _texts(blocks: Iterable[Any]) -> Iterable[str]:
             yield block["text"]
 
 
+def said_by(value: Any) -> str | None:
+    r"""What texts and messages say, alone or in a list; None if it is anything else.
+
+    Example:
+        >>> said_by([Message("Ha.", "ai"), "Ho."]), said_by([1])
+        ('Ha.\n\nHo.', None)
+    """
+    if isinstance(value, str):
+        return value
+    several = value if isinstance(value, list) else [value]
+    if not several or not _speaks(several[0]) or not all(map(_speaks, several)):
+        return None
+    return "\n\n".join([one if isinstance(one, str) else content_of(one) for one in several])
+
+
+def _speaks(value: Any) -> bool:
+    return isinstance(value, str) or is_message(value)
+
+
 def add_messages(left: Any = None, right: Any = None, *, format: str | None = None) -> Any:  # noqa: A002 - LangGraph's word
     """A reducer: add messages to a list; one with a known id replaces that one.
 

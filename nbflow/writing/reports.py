@@ -15,8 +15,10 @@ from nbflow.core.events import Event, Kind
 from nbflow.core.task import Call
 from nbflow.writing.caching import Slot
 from nbflow.writing.messages import MessageChunk, is_message
+from nbflow.writing.outcome import NO_OUTCOME, Outcome
+from nbflow.writing.schema import ROOT
 from nbflow.writing.session import Session
-from nbflow.writing.state import NO_OUTCOME, ROOT, History, Outcome, Visit
+from nbflow.writing.state import History, Visit
 from nbflow.writing.tokens import Place, Tokens
 
 if TYPE_CHECKING:

@@ -82,8 +82,7 @@ class Session:
         self._invoked: dict[tuple[str, ...], Iterator[int]] = {}
         """Counts what each place has invoked."""
         self._listeners: list[Listener] = []
-        self._ids: list[uuid.UUID] = []
-        """The first begins the ids of its tasks: two threads may ask for one at once."""
+        self._id = uuid.uuid4()
         if self.modes:
             self.stream = Stream()
             self._listeners.append(Listener(self.stream, self.modes, subgraphs, set()))
@@ -92,7 +91,7 @@ class Session:
         """It is invoked by code that runs in another session."""
         if self.context is None:
             self.context = outer.context
-        wide = list(filter(_is_wide, outer._listeners))
+        wide = outer._wide()
         if not (wide or self._listeners):
             return
         place = outer.place()
@@ -110,11 +109,15 @@ class Session:
         inner = copy.copy(self)
         inner.where = (*self.where, name)
         inner.keys = inner.result = inner.error = None
-        inner._heard_by(filter(_is_wide, self._listeners))  # noqa: SLF001 - one of its kind
+        inner._heard_by(self._wide())  # noqa: SLF001 - one of its kind
         return inner
 
-    def _heard_by(self, listeners: Iterable[Listener]) -> None:
-        self._listeners = list(listeners)
+    def _wide(self) -> list[Listener]:
+        """Who hears of what its code invokes, and of the graphs in it."""
+        return [listener for listener in self._listeners if listener.subgraphs]
+
+    def _heard_by(self, listeners: list[Listener]) -> None:
+        self._listeners = listeners
         self.modes = frozenset(mode for one in self._listeners for mode in one.modes)
 
     def id_of(self, task: str) -> str:
@@ -123,9 +126,7 @@ class Session:
         Args:
             task: Its id in the run.
         """
-        if not self._ids:
-            self._ids.append(uuid.uuid4())
-        return str(uuid.uuid5(self._ids[0], task))
+        return str(uuid.uuid5(self._id, task))
 
     def name_of(self, node: str) -> str:
         """What streams call a node of the run, which is named after the graphs it is in."""
@@ -201,10 +202,6 @@ class Session:
         self.put("tasks", payload)
         now = datetime.now(UTC).isoformat()
         self.put("debug", {"step": step, "timestamp": now, "type": kind, "payload": payload})
-
-
-def _is_wide(listener: Listener) -> bool:
-    return listener.subgraphs
 
 
 def merged(*configs: Config) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 from nbflow.core.policies import Policy
 from nbflow.errors import GraphError, InvalidUpdateError, nearest
 from nbflow.writing.calling import Callee
-from nbflow.writing.state import Schema
+from nbflow.writing.schema import Schema
 from nbflow.writing.types import CachePolicy, Command, Send
 
 PathMap: TypeAlias = Mapping[Any, str] | Sequence[str] | None

@@ -35,11 +35,25 @@ class Invocable(ABC):
     """How long in seconds each node or task may take that has no timeout of its own. LangGraph's
     word: there are no steps here, so each has its own clock."""
 
+    is_watched = False
+    """Whether somebody sees what it says, though no stream has it and not all runs are watched."""
+
     def with_config(self, config: Config | None = None, **more: Any) -> Self:
         """The same, with a config that every invocation begins with."""
         bound = copy.copy(self)
         bound.config = merged(self.config, config or {}, more)
         return bound
+
+    def _models_heard(
+        self, session: Session, *, has_callbacks: bool
+    ) -> AbstractContextManager[None]:
+        """Have LangChain's models call back who wants to hear them in the run that begins."""
+        is_wanted = self.is_watched or bool(Run.watchers) or "messages" in session.modes
+        if not (is_wanted or has_callbacks) or _CHAT_MODELS not in sys.modules:
+            return nullcontext()
+        from nbflow.writing import chat_models  # noqa: PLC0415 - imports LangChain, as somebody has
+
+        return chat_models.heard(session.config if has_callbacks else None, is_wanted=is_wanted)
 
     @abstractmethod
     def begin(self, input: Any, session: Session) -> Run:  # noqa: A002 - LangGraph's word
@@ -66,7 +80,7 @@ class Invocable(ABC):
             session.begin_in(outer)
         token = current_session.set(session)
         try:
-            with _models_heard(session, has_callbacks=has_callbacks):
+            with self._models_heard(session, has_callbacks=has_callbacks):
                 return self.begin(input, session)
         finally:
             current_session.reset(token)
@@ -279,16 +293,6 @@ class Invocable(ABC):
             for call in calls:
                 call.cancel()
             await asyncio.gather(*calls, return_exceptions=True)
-
-
-def _models_heard(session: Session, *, has_callbacks: bool) -> AbstractContextManager[None]:
-    """Have LangChain's models call back who wants to hear them in the run that begins."""
-    is_wanted = bool(Run.watchers) or "messages" in session.modes
-    if not (is_wanted or has_callbacks) or _CHAT_MODELS not in sys.modules:
-        return nullcontext()
-    from nbflow.writing import chat_models  # noqa: PLC0415 - imports LangChain, as somebody has
-
-    return chat_models.heard(session.config if has_callbacks else None, is_wanted=is_wanted)
 
 
 _CHAT_MODELS = "langchain_core.language_models.chat_models"

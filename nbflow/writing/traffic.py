@@ -28,10 +28,11 @@ from nbflow.errors import (
     ParentCommand,
 )
 from nbflow.writing.execution import Executor
+from nbflow.writing.outcome import Outcome, outcome_of
 from nbflow.writing.reports import Moving, Reports, tell_chunk
 from nbflow.writing.routes import END, START, Way
 from nbflow.writing.session import Session, current_session
-from nbflow.writing.state import History, Outcome, Visit, outcome_of
+from nbflow.writing.state import History, Visit
 from nbflow.writing.tokens import Place, Tokens
 from nbflow.writing.types import Command, Send, TimeoutPolicy, policy_of
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from contextlib import suppress
 
-from nbflow.errors import NodeTimeoutError
+import pytest
+
+from nbflow.errors import DeadlockError, NodeTimeoutError
 from nbflow.func import entrypoint, task
 from nbflow.types import RetryPolicy
+from tests.writing.test_func import ONE, combine
 
 
 @task
@@ -107,3 +111,77 @@ def test_a_task_may_give_up_a_thread_that_asyncio_began_for_it():
             return "first"
 
     assert waiting_for_each_other(first, waits_for_first) == ["first", ("second", "first")]
+
+
+@task
+def waits_for(box):
+    box["is_full"].wait(60)
+    return box["future"].result()
+
+
+@task
+async def awaits_for(box):
+    await asyncio.to_thread(box["is_full"].wait, 60)
+    return await box["future"]
+
+
+def boxed(*tasks):
+    """The futures of tasks that each wait for the next one's result, and the last for the first."""
+    boxes = [{"is_full": threading.Event()} for _ in tasks]
+    futures = [one(box) for one, box in zip(tasks, boxes, strict=True)]
+    for box, future in zip(boxes, [*futures[1:], futures[0]], strict=True):
+        box["future"] = future
+        box["is_full"].set()
+    return futures
+
+
+@pytest.mark.parametrize("kind", [waits_for, awaits_for])
+def test_a_task_that_waits_for_its_own_result_is_told_so(kind):
+    @entrypoint()
+    def flow(_):
+        return boxed(kind)[0].result()
+
+    with pytest.raises(DeadlockError, match=f"{kind.name} -> {kind.name}. One of them"):
+        flow.invoke(1, ONE)
+
+
+@pytest.mark.parametrize("second", [waits_for, awaits_for])
+@pytest.mark.parametrize("first", [waits_for, awaits_for])
+def test_tasks_that_wait_for_each_others_results_are_told_so(first, second):
+    @entrypoint()
+    def flow(_):
+        return [future.exception() for future in boxed(first, second, first)]
+
+    errors = flow.invoke(1)
+
+    assert [type(error) for error in errors] == [DeadlockError] * 3
+    assert "waits for the result of" in str(errors[0])
+
+
+def test_a_task_that_waits_for_a_task_which_needs_its_result_is_told_so():
+    @task
+    def gives_itself(box):
+        box["is_full"].wait(60)
+        return combine(box["future"]).result()
+
+    @entrypoint()
+    def flow(_):
+        return boxed(gives_itself)[0].result()
+
+    with pytest.raises(DeadlockError, match="gives_itself -> combine -> gives_itself"):
+        flow.invoke(1)
+
+
+def test_a_task_may_wait_with_a_timeout_for_one_that_waits_for_it():
+    @task
+    def is_patient_for_a_while(box):
+        box["is_full"].wait(60)
+        with suppress(TimeoutError):
+            box["future"].result(timeout=0.01)
+        return "without"
+
+    @entrypoint()
+    def flow(_):
+        return [future.result() for future in boxed(is_patient_for_a_while, waits_for)]
+
+    assert flow.invoke(1) == ["without", "without"]

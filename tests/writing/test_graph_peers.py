@@ -359,50 +359,6 @@ def test_streams_of_graphs_in_graphs_are_equal():
     assert parts(APIS["nbflow"]) == parts(APIS["langgraph"])
 
 
-def in_names(part: Any) -> Any:
-    """A part with the ids of tasks replaced by their order: they are random."""
-    ids: dict[str, str] = {}
-    return re.sub(UUID, lambda found: ids.setdefault(found[0], f"id {len(ids)}"), repr(part))
-
-
-UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-
-
-@pytest.mark.parametrize("modes", [["updates", "custom"], ["values"], ["tasks"], "updates"])
-@pytest.mark.parametrize("subgraphs", [True, False])
-@pytest.mark.parametrize("within", ["a graph", "an entrypoint", "an entrypoint in a graph"])
-def test_streams_of_what_is_invoked_in_code_are_equal(within, subgraphs, modes):
-    def parts(package: str) -> str:
-        api, func = APIS[package], importlib.import_module(f"{package}.func")
-
-        def speaks(state):
-            api.get_stream_writer()("inner")
-            return {"seen": ["i"]}
-
-        inner = api.StateGraph(State).add_node("i", speaks).add_edge(api.START, "i")
-        inner = inner.add_node("j", says("j")).add_edge("i", "j").compile()
-
-        @func.task
-        def invokes(n):
-            return inner.invoke({"seen": [n]})["seen"]
-
-        @func.entrypoint()
-        def flow(n):
-            return invokes(n).result()
-
-        nodes = {
-            "a graph": lambda state: {"seen": [str(len(list(inner.stream({"seen": ["0"]}))))]},
-            "an entrypoint in a graph": lambda state: {"seen": flow.invoke("0")},
-        }
-        if within == "an entrypoint":
-            return in_names(list(flow.stream("0", stream_mode=modes, subgraphs=subgraphs)))
-        outer = api.StateGraph(State).add_node("outer", nodes[within])
-        outer = outer.add_edge(api.START, "outer").compile()
-        return in_names(list(outer.stream({"seen": []}, stream_mode=modes, subgraphs=subgraphs)))
-
-    assert parts("nbflow") == parts("langgraph")
-
-
 def test_commands_to_the_parent_are_equal():
     def build(api: Any) -> Any:
         def leave(state):

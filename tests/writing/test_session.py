@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib
 import operator
+import re
 import sys
 import threading
 import weakref
@@ -18,13 +19,22 @@ from langgraph.errors import NodeError
 from nbflow.errors import NodeTimeoutError
 from nbflow.graph import START, StateGraph
 from nbflow.writing.session import get_stream_writer
-from tests.writing.test_graph_peers import APIS, in_names
+from tests.writing.test_graph_peers import APIS, says
 
 MODES = ["values", "updates", "custom", "tasks"]
 
 
 class State(TypedDict, total=False):
     seen: Annotated[list[Any], operator.add]
+
+
+def in_names(part: Any) -> Any:
+    """A part with the ids of tasks replaced by their order: they are random."""
+    ids: dict[str, str] = {}
+    return re.sub(UUID, lambda found: ids.setdefault(found[0], f"id {len(ids)}"), repr(part))
+
+
+UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def inner_of(api: Any) -> Any:
@@ -147,6 +157,41 @@ def test_the_parts_are_langgraphs(build, subgraphs):
         graph = build(APIS[package], importlib.import_module(f"{package}.func"))
         found = graph.stream({"seen": []}, stream_mode=MODES, subgraphs=subgraphs)
         return in_names([part for part in found if "interrupts" not in part])
+
+    assert parts("nbflow") == parts("langgraph")
+
+
+@pytest.mark.parametrize("modes", [["updates", "custom"], ["values"], ["tasks"], "updates"])
+@pytest.mark.parametrize("subgraphs", [True, False])
+@pytest.mark.parametrize("within", ["a graph", "an entrypoint", "an entrypoint in a graph"])
+def test_streams_of_what_is_invoked_in_code_are_equal(within, subgraphs, modes):
+    def parts(package: str) -> str:
+        api, func = APIS[package], importlib.import_module(f"{package}.func")
+
+        def speaks(state):
+            api.get_stream_writer()("inner")
+            return {"seen": ["i"]}
+
+        inner = api.StateGraph(State).add_node("i", speaks).add_edge(api.START, "i")
+        inner = inner.add_node("j", says("j")).add_edge("i", "j").compile()
+
+        @func.task
+        def invokes(n):
+            return inner.invoke({"seen": [n]})["seen"]
+
+        @func.entrypoint()
+        def flow(n):
+            return invokes(n).result()
+
+        nodes = {
+            "a graph": lambda state: {"seen": [str(len(list(inner.stream({"seen": ["0"]}))))]},
+            "an entrypoint in a graph": lambda state: {"seen": flow.invoke("0")},
+        }
+        if within == "an entrypoint":
+            return in_names(list(flow.stream("0", stream_mode=modes, subgraphs=subgraphs)))
+        outer = api.StateGraph(State).add_node("outer", nodes[within])
+        outer = outer.add_edge(api.START, "outer").compile()
+        return in_names(list(outer.stream({"seen": []}, stream_mode=modes, subgraphs=subgraphs)))
 
     assert parts("nbflow") == parts("langgraph")
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from nbflow.errors import GraphError, InvalidUpdateError
 from nbflow.types import Command, Overwrite, Send
-from nbflow.writing.state import ROOT, History, Schema, Visit, outcome_of
+from nbflow.writing.outcome import outcome_of
+from nbflow.writing.schema import ROOT, Schema
+from nbflow.writing.state import History, Visit
 
 
 class Keys(TypedDict):
